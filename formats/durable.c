@@ -1,0 +1,246 @@
+/* durable.c - files that are whole or not there, folders that are never left.
+ * The kernel promises a name only after the folder was synced, and bytes only after the file was; so
+ * each function here does both, in that order, and reports the errors that show late (close, fsync).
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "formats/durable.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "formats/error.h"
+
+enum { STREAM_BUFFER_BYTES = 256 << 10 };
+
+struct _DurableStream {
+    int dir_fd;
+    int fd;
+    char *name;
+    char *temporary;
+    GByteArray *buffer;
+};
+
+gboolean
+durable_write_all(int fd, const char *name, const void *bytes, gsize size_bytes, GError **error)
+{
+    const guint8 *at = bytes;
+
+    while (size_bytes > 0) {
+        ssize_t written = write(fd, at, size_bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "writing %s", name);
+        at += written;
+        size_bytes -= (gsize)written;
+    }
+    return TRUE;
+}
+
+gboolean
+durable_sync(int fd, const char *name, GError **error)
+{
+    if (fsync(fd) == 0)
+        return TRUE;
+    return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "syncing %s", name);
+}
+
+/* Opens parent_fd/name as a folder; makes it first where it is missing. */
+static int
+enter_folder(int parent_fd, const char *name, int extra_flags, GError **error)
+{
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | extra_flags;
+    int fd = openat(parent_fd, name, flags);
+
+    if (fd < 0 && errno == ENOENT) {
+        if (mkdirat(parent_fd, name, 0777) < 0 && errno != EEXIST)
+            goto failed;
+        if (!durable_sync(parent_fd, "the folder above", error))
+            return -1;
+        fd = openat(parent_fd, name, flags);
+    }
+    if (fd >= 0)
+        return fd;
+failed:
+    millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "creating folder %s", name);
+    return -1;
+}
+
+int
+durable_folder_open(const char *path, gboolean create, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0)
+        return fd;
+    if (errno != ENOENT || !create || *path == '\0') {
+        millrace_error_set_errno(error,
+                                 create ? MILLRACE_ERROR_CANT_CREATE : MILLRACE_ERROR_NO_INPUT,
+                                 errno, "opening folder %s", path);
+        return -1;
+    }
+    g_autofree char *parent = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    int parent_fd = durable_folder_open(parent, TRUE, error);
+    if (parent_fd < 0)
+        return -1;
+    fd = enter_folder(parent_fd, name, 0, error);
+    close(parent_fd);
+    return fd;
+}
+
+int
+durable_folder_beneath(int root_fd, const char *relative, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(relative, "/", -1);
+    int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    g_assert(*relative != '/');
+    if (fd < 0)
+        millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "opening the folder");
+    for (char **name = names; *name && fd >= 0; name++) {
+        if (**name == '\0')
+            continue;
+        g_assert(strcmp(*name, "..") != 0);
+        int next = enter_folder(fd, *name, O_NOFOLLOW, error);
+        close(fd);
+        fd = next;
+    }
+    return fd;
+}
+
+char *
+durable_read_file(int dir_fd, const char *name, gsize max_bytes, gsize *size_bytes, GError **error)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        millrace_error_set_errno(error, errno == ENOENT ? MILLRACE_ERROR_NO_INPUT : MILLRACE_ERROR_IO,
+                                 errno, "opening %s", name);
+        return NULL;
+    }
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    guint8 piece[16384];
+    ssize_t got = 0;
+    while ((got = read(fd, piece, sizeof piece)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 || bytes->len + (gsize)got > max_bytes)
+            break;
+        g_byte_array_append(bytes, piece, (guint)got);
+    }
+    int saved = got > 0 ? EFBIG : errno;
+    close(fd);
+    if (got != 0) {
+        millrace_error_set_errno(error, MILLRACE_ERROR_IO, saved, "reading %s", name);
+        return NULL;
+    }
+    if (size_bytes)
+        *size_bytes = bytes->len;
+    g_byte_array_append(bytes, (const guint8 *)"", 1);
+    return (char *)g_byte_array_free(g_steal_pointer(&bytes), FALSE);
+}
+
+gboolean
+durable_write_file(int dir_fd, const char *name, const void *bytes, gsize size_bytes, GError **error)
+{
+    g_autoptr(DurableStream) stream = durable_stream_open(dir_fd, name, error);
+
+    return stream && durable_stream_write(stream, bytes, size_bytes, error) &&
+           durable_stream_close(g_steal_pointer(&stream), error);
+}
+
+PublishResult
+durable_publish(int from_fd, const char *temporary, int to_fd, const char *name, GError **error)
+{
+    if (renameat2(from_fd, temporary, to_fd, name, RENAME_NOREPLACE) == 0)
+        return PUBLISH_DONE;
+    /* Network file systems may not know RENAME_NOREPLACE; a hard link refuses to replace as well. */
+    if ((errno == EINVAL || errno == ENOSYS) && linkat(from_fd, temporary, to_fd, name, 0) == 0) {
+        unlinkat(from_fd, temporary, 0);
+        return PUBLISH_DONE;
+    }
+    if (errno == EEXIST)
+        return PUBLISH_EXISTS;
+    millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "naming %s", name);
+    return PUBLISH_FAILED;
+}
+
+DurableStream *
+durable_stream_open(int dir_fd, const char *name, GError **error)
+{
+    g_autofree char *temporary = g_strdup_printf(".%s.%d.tmp", name, (int)getpid());
+    int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+
+    if (fd < 0) {
+        millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "creating %s", name);
+        return NULL;
+    }
+    DurableStream *stream = g_new0(DurableStream, 1);
+    stream->dir_fd = dir_fd;
+    stream->fd = fd;
+    stream->name = g_strdup(name);
+    stream->temporary = g_steal_pointer(&temporary);
+    stream->buffer = g_byte_array_sized_new(STREAM_BUFFER_BYTES);
+    return stream;
+}
+
+static gboolean
+stream_flush(DurableStream *stream, GError **error)
+{
+    if (!durable_write_all(stream->fd, stream->name, stream->buffer->data, stream->buffer->len, error))
+        return FALSE;
+    g_byte_array_set_size(stream->buffer, 0);
+    return TRUE;
+}
+
+gboolean
+durable_stream_write(DurableStream *stream, const void *bytes, gsize size_bytes, GError **error)
+{
+    if (stream->buffer->len + size_bytes > STREAM_BUFFER_BYTES && !stream_flush(stream, error))
+        return FALSE;
+    if (size_bytes > STREAM_BUFFER_BYTES)
+        return durable_write_all(stream->fd, stream->name, bytes, size_bytes, error);
+    g_byte_array_append(stream->buffer, bytes, (guint)size_bytes);
+    return TRUE;
+}
+
+static void
+stream_free(DurableStream *stream)
+{
+    if (stream->fd >= 0)
+        close(stream->fd);
+    g_byte_array_unref(stream->buffer);
+    g_free(stream->name);
+    g_free(stream->temporary);
+    g_free(stream);
+}
+
+void
+durable_stream_abandon(DurableStream *stream)
+{
+    unlinkat(stream->dir_fd, stream->temporary, 0);
+    stream_free(stream);
+}
+
+gboolean
+durable_stream_close(DurableStream *stream, GError **error)
+{
+    gboolean whole = stream_flush(stream, error) && durable_sync(stream->fd, stream->name, error);
+    int closed = close(stream->fd);
+
+    stream->fd = -1;
+    if (whole && closed != 0)
+        whole = millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "closing %s", stream->name);
+    if (whole && renameat(stream->dir_fd, stream->temporary, stream->dir_fd, stream->name) != 0)
+        whole = millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "naming %s", stream->name);
+    if (!whole) {
+        durable_stream_abandon(stream);
+        return FALSE;
+    }
+    whole = durable_sync(stream->dir_fd, "the folder", error);
+    stream_free(stream);
+    return whole;
+}
