@@ -4,65 +4,194 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= gcc
-# SAN=address,undefined builds beside the release build, in its own directory.
+JOBS    ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+# SAN=address,undefined builds in its own directory, beside the release build.
 SAN     ?=
 BUILD   := build/$(if $(SAN),san,release)
+MAKE_IN_PARALLEL = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-CFLAGS  ?= -O2 -g
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. -MMD -MP -Wall -Wextra -Wno-missing-field-initializers \
-    $(if $(CI),-Werror) -DMILLRACE_VERSION='"$(VERSION)"' -DMILLRACE_LIBEXECDIR='"$(PREFIX)/libexec/millrace"' \
+CC         := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CFLAGS     ?= -O2 -g
+LIBEXECDIR := $(PREFIX)/libexec/millrace
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -Wno-missing-field-initializers \
+    $(if $(CI),-Werror) -DMILLRACE_VERSION='"$(VERSION)"' -DMILLRACE_LIBEXECDIR='"$(LIBEXECDIR)"' \
     -fno-omit-frame-pointer $(CFLAGS)
+LDFLAGS_ALL := -Wl,--as-needed $(LDFLAGS)
 ifneq ($(SAN),)
 CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all -DMILLRACE_SANITIZED
 LDFLAGS_ALL += -fsanitize=$(SAN)
 endif
 
-pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
-# The libraries of each folder. Only jobs/image*.c see libvips and only mr/comm_mpi.c sees MPI.
+# Asked when a recipe needs it, not when this file is read: `make demo` may install the library first.
+pkg = $(or $(shell pkg-config $(1) $(2)),$(error pkg-config does not find them all: run `make deps`))
+# The libraries that every object sees, and those that only some do (see PKGS below).
 BASE_PKGS := glib-2.0 jansson libxxhash
 VIPS_PKGS := vips
 MPI_PKGS  := ompi-c
+TEST_PKGS := criterion
 
-srcs = $(wildcard $(1)/*.c)
-objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
-
-FORMATS_OBJS := $(call objs,$(call srcs,formats))
-MR_OBJS      := $(call objs,$(call srcs,mr))
-IMAGE_OBJS   := $(call objs,$(wildcard jobs/image*.c)) # with libvips: the worker's only
-JOBS_OBJS    := $(filter-out $(IMAGE_OBJS),$(call objs,$(call srcs,jobs)))
+objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
+FORMATS_OBJS := $(call objs,formats/*.c)
+MR_OBJS      := $(call objs,mr/*.c)
+IMAGE_OBJS   := $(call objs,jobs/image*.c) # with libvips: the worker's only
+JOBS_OBJS    := $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
 TOOL_OBJS    := $(BUILD)/tools/tool.o
 
 # Programs, and what each is made of.
-PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-imageworker
-BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS))
+PROGRAMS := millrace millrace-resize millrace-manifest millrace-run
+WORKERS  := millrace-imageworker
+BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 
-all: $(BINARIES)
+$(BUILD)/millrace:          $(BUILD)/tools/millrace.o $(TOOL_OBJS) $(FORMATS_OBJS)
+$(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_build.o $(TOOL_OBJS) \
+                            $(FORMATS_OBJS)
+$(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) $(FORMATS_OBJS)
+$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
+$(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) $(BUILD)/jobs/worker_wire.o \
+                            $(FORMATS_OBJS)
+$(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
+$(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 
-$(BUILD)/millrace:             $(BUILD)/tools/millrace.o $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-manifest:    $(BUILD)/tools/manifest.o $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-run:         $(BUILD)/tools/run.o $(TOOL_OBJS) $(BUILD)/jobs/supervise.o $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:      $(BUILD)/tools/resize.o $(TOOL_OBJS) $(JOBS_OBJS) $(MR_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(BUILD)/jobs/worker.o $(BUILD)/jobs/worker_wire.o \
-                               $(IMAGE_OBJS) $(FORMATS_OBJS)
+# Unit tests and fuzz targets are named after a module, and linked with its folder and those below.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS    := $(FUZZERS:%=$(BUILD)/tests/replay_%)
+folder_of   = $(if $(wildcard formats/$(1).c),formats,$(if $(wildcard mr/$(1).c),mr,$(if \
+    $(filter image%,$(1)),image,jobs)))
+LINKED_formats := $(FORMATS_OBJS)
+LINKED_mr      := $(MR_OBJS) $(LINKED_formats)
+LINKED_image   := $(IMAGE_OBJS) $(BUILD)/jobs/worker_wire.o $(LINKED_formats)
+LINKED_jobs    := $(JOBS_OBJS) $(LINKED_mr)
+PKGS_formats   :=
+PKGS_mr        := $(MPI_PKGS)
+PKGS_image     := $(VIPS_PKGS)
+PKGS_jobs      := $(MPI_PKGS)
 
-$(BUILD)/millrace-resize:      PKGS = $(MPI_PKGS)
-$(BUILD)/millrace-imageworker: PKGS = $(VIPS_PKGS)
-
+.SECONDEXPANSION:
+$(BUILD)/tests/test_%: private PKGS = $(TEST_PKGS) $(PKGS_$(call folder_of,$*))
+$(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $$(LINKED_$$(call folder_of,$$*))
+	$(link)
+$(BUILD)/tests/replay_%: private PKGS = $(PKGS_$(call folder_of,$*))
+$(BUILD)/tests/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+                         $$(LINKED_$$(call folder_of,$$*))
+	$(link)
+$(BUILD)/fuzz_%: private PKGS = $(PKGS_$(call folder_of,$*))
+$(BUILD)/fuzz_%: private LDFLAGS_ALL += -fsanitize=fuzzer
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $$(LINKED_$$(call folder_of,$$*))
+	$(link)
 $(BINARIES):
-	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
+	$(link)
 
-$(IMAGE_OBJS): PKGS = $(VIPS_PKGS)
-$(BUILD)/mr/comm_mpi.o: PKGS = $(MPI_PKGS)
+define link
+@mkdir -p $(@D)
+@echo "  LINK  $@"
+@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
+endef
 
-$(BUILD)/%.o: %.c
+$(IMAGE_OBJS): private PKGS := $(VIPS_PKGS)
+$(BUILD)/mr/comm_mpi.o: private PKGS := $(MPI_PKGS)
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	@$(CC) $(CFLAGS_ALL) $(call pkg,--cflags,$(BASE_PKGS) $(PKGS)) -c -o $@ $<
-
+	@$(CC) $(CFLAGS_ALL) -MMD -MP $(call pkg,--cflags,$(BASE_PKGS) $(PKGS)) -c -o $@ $<
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-clean:
+# Other flags (a PREFIX, CI) make everything anew.
+FLAGS = $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
+
+MANS := $(patsubst tools/man/%.scd,$(BUILD)/man/%.1,$(wildcard tools/man/*.scd))
+$(BUILD)/man/%.1: tools/man/%.scd
+	@mkdir -p $(@D)
+	@echo "  MAN   $<"
+	@scdoc < $< > $@ || { rm -f $@; exit 1; }
+
+all: $(BINARIES) $(MANS) ## build every program (the default)
+
+demo: ## install what is missing, build, resize real photographs, show the page
+	@.ci/deps.sh build demo
+	$(MAKE_IN_PARALLEL) all
+	@BUILD='$(abspath $(BUILD))' examples/demo.sh
+
+test: ## install what is missing, build, run every test (T=PATTERN: those whose path matches)
+	@.ci/deps.sh build demo test
+	$(MAKE_IN_PARALLEL) check
+
+T ?=
+SCRIPTS   := $(wildcard $(foreach d,lint cli mpi fault golden,tests/$(d)/*.t))
+matching   = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
+RUN_TESTS  = BUILD='$(abspath $(BUILD))' SAN='$(SAN)' JOBS='$(JOBS)' tests/run.sh
+check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) $(if $(call matching,$(SCRIPTS)),all)
+	@$(RUN_TESTS) $(call matching,$(UNIT_TESTS) $(REPLAYS) $(SCRIPTS))
+
+golden: all ## compare with the programs that the golden tests take for their oracles
+	@$(RUN_TESTS) $(wildcard tests/golden/*.t)
+
+torture: all ## the fault tests, with many more rounds
+	@MILLRACE_TORTURE=1 $(RUN_TESTS) $(wildcard tests/fault/*.t)
+
+bench: all ## peers and us in one run, as ratios
+	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
+
+fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
+	@.ci/deps.sh build fuzz
+	$(MAKE_IN_PARALLEL) CC=clang SAN=address,undefined BUILD=build/fuzz \
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' $(FUZZERS:%=fuzz-%)
+fuzz-%: $(BUILD)/fuzz_%
+	@mkdir -p $(BUILD)/corpus/$* tests/fuzz/corpus/$*
+	@echo "  FUZZ  $* for $(FUZZ_SECONDS) s"
+	@LSAN_OPTIONS=suppressions=tests/lsan.supp $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	    -print_final_stats=1 -artifact_prefix=$(BUILD)/$*- $(BUILD)/corpus/$* tests/fuzz/corpus/$* \
+	    > $(BUILD)/$*.log 2>&1 && grep -a '^stat::number' $(BUILD)/$*.log || { tail -n 60 $(BUILD)/$*.log; exit 1; }
+
+lint: ## format, clang-tidy, headers alone, banned calls, includes, sizes, shellcheck
+	@.ci/deps.sh build test lint
+	$(MAKE_IN_PARALLEL) --keep-going lint-all
+tracked   = $(wildcard $(shell git ls-files -- $(1)))
+lint-all: lint-format lint-headers lint-banned lint-includes lint-shape lint-shell \
+    $$(patsubst %.c,$(BUILD)/%.tidy,$$(call tracked,*.c))
+lint-format:
+	@echo "  LINT  clang-format"
+	@clang-format --dry-run -Werror $(call tracked,*.c *.h)
+lint-headers:
+	@echo "  LINT  headers"
+	@tests/lint/headers.sh $(CC) -Werror $(CFLAGS_ALL) \
+	    $(call pkg,--cflags,$(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS)) -- $(call tracked,*.h)
+lint-banned lint-includes: lint-%:
+	@echo "  LINT  $*"
+	@tests/lint/$*.sh $(call tracked,*.c *.h)
+lint-shape:
+	@echo "  LINT  shape"
+	@tests/lint/shape.sh $(call tracked,*.c *.h *.sh *.t .ci/run Makefile)
+lint-shell:
+	@echo "  LINT  shellcheck"
+	@shellcheck -x $(call tracked,*.sh *.t .ci/run)
+$(BUILD)/%.tidy: %.c $(BUILD)/%.o .clang-tidy
+	@echo "  TIDY  $<"
+	@clang-tidy --quiet $< -- $(CFLAGS_ALL) $(call pkg,--cflags,$(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS))
+	@touch $@
+
+install: all ## programs, man pages and completion to $(DESTDIR)$(PREFIX)
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(LIBEXECDIR) $(PREFIX)/share/man/man1)
+	install $(PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/bin
+	install $(WORKERS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)
+	$(if $(MANS),install -m 644 $(MANS) $(DESTDIR)$(PREFIX)/share/man/man1)
+	$(if $(wildcard tools/completion/millrace),install -D -m 644 -t \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions tools/completion/millrace)
+
+deps: ## install every Debian package that any target needs
+	@.ci/deps.sh build demo test lint fuzz
+
+clean: ## remove what was built
 	rm -rf build demo
-.PHONY: all clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+FORCE:
+.PHONY: all demo test check golden torture bench fuzz lint lint-all lint-format lint-headers \
+    lint-banned lint-includes lint-shape lint-shell install deps clean help FORCE
+.PRECIOUS: $(BUILD)/%.o

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# deps.sh GROUP... - installs the Debian packages of the groups that are missing; silent when none is.
+# The one list of what Millrace needs: the Makefile, .ci/run and the README all lead here.
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+
+build=(gcc libc6-dev make pkg-config libglib2.0-dev libjansson-dev libxxhash-dev libvips-dev
+    libopenmpi-dev openmpi-bin scdoc)
+demo=(lomiri-wallpapers-16.04)
+# perl brings prove; procps and util-linux bring what the fault tests kill and limit with.
+test=(libcriterion-dev libvips-tools jq perl procps util-linux)
+lint=(clang-format clang-tidy shellcheck git)
+fuzz=(clang libclang-rt-14-dev)
+
+wanted=()
+for group in "$@"; do
+    case $group in
+    build) wanted+=("${build[@]}") ;;
+    demo) wanted+=("${demo[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    lint) wanted+=("${lint[@]}") ;;
+    fuzz) wanted+=("${fuzz[@]}") ;;
+    *)
+        echo "deps.sh: $group: expected build, demo, test, lint or fuzz" >&2
+        exit 64
+        ;;
+    esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "deps.sh: not a Debian system; what is needed there: ${wanted[*]}" >&2
+    exit 0 # the libraries may be there all the same: pkg-config will tell
+fi
+
+missing=()
+installed=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "${wanted[@]}" 2>/dev/null || true)"
+for package in "${wanted[@]}"; do
+    [[ $installed == *" installed:$package "* ]] || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo)
+    [ -t 0 ] || as_root+=(-n) # nobody is there to type a password
+fi
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+
+give_up()
+{
+    echo "deps.sh: packages are missing, and cannot be installed from here. Run:" >&2
+    echo "    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+}
+
+command -v apt-get >/dev/null || give_up
+if [ ${#as_root[@]} -gt 0 ]; then
+    { command -v sudo >/dev/null && "${as_root[@]}" true; } || give_up
+fi
+
+echo "deps.sh: installing ${missing[*]}" >&2
+install=("${apt[@]}" install -y --no-install-recommends "${missing[@]}")
+# Package lists that are absent or too old to be fetched from are updated once.
+if apt-cache show "${missing[@]}" >/dev/null 2>&1 && "${install[@]}"; then
+    exit 0
+fi
+{ "${apt[@]}" update && "${install[@]}"; } || give_up
