@@ -170,6 +170,9 @@ json_object_parse(const char *text, gsize size_bytes, GError **error)
     if (json == NULL) {
         /* jansson quotes the text near the error, which may hold anything. */
         g_autofree char *reason = g_utf8_make_valid(why.text, -1);
+        for (char *at = reason; *at != '\0'; at++)
+            if (g_ascii_iscntrl(*at))
+                *at = '?';
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT, "not JSON: %s", reason);
         return NULL;
     }

@@ -23,7 +23,7 @@ typedef enum {
 /* One row. Strings are borrowed until the next call on the reader; absent fields are "". */
 typedef struct {
     guint64 ordinal;     /* from 1: what the rest of the program calls the row */
-    guint64 line;        /* from 1: where the row begins in the file */
+    guint64 line;        /* from 1: where the row begins in the file; an entry in MANIFEST_LIST0 */
     const char *source;
     const char *customer;
     const char *request;
@@ -50,7 +50,13 @@ void manifest_reader_finish(ManifestReader *reader);
  * A row that is wrong by itself is returned with problem set. */
 int manifest_reader_next(ManifestReader *reader, ManifestRow *row, GError **error);
 
-/* The kind that was found; MANIFEST_AUTO until the first line has been seen. */
+/* The kind that was found; MANIFEST_AUTO until the first line that is not blank has been seen. */
 ManifestKind manifest_reader_kind(const ManifestReader *reader);
+
+/* Why name cannot be a customer or a request ("not UTF-8"), a constant; NULL when it can. */
+const char *manifest_name_problem(const char *name);
+
+/* Appends one CSV field, quoted where RFC 4180 asks for it. The reader gives back the same bytes. */
+void manifest_put_csv_field(GString *out, const char *text);
 
 #endif
