@@ -1,0 +1,378 @@
+/* pool.c - a rank's image workers: fed by descriptors, watched by deadlines, replaced when they die.
+ * A worker is DEAD until it is given something to do, STARTING until it says that it is ready, then it
+ * has a task or it has none. Its end is seen as the end of its socket, whatever it died of.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "jobs/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "formats/error.h"
+
+extern char **environ;
+
+enum { START_DEADLINE_US = 60 * G_USEC_PER_SEC };
+
+/* One row at a worker. */
+typedef struct {
+    GByteArray *request;
+    int fds[OUTPUTS_PER_ROW_MAX + 1];
+    guint fd_count;
+    guint attempts;
+    guint64 cpu_us; /* of attempts that failed */
+    gint64 sent_us;
+    PoolDone done;
+    gpointer data;
+} Task;
+
+typedef enum { WORKER_DEAD, WORKER_STARTING, WORKER_READY } WorkerState;
+
+typedef struct {
+    Pool *pool;
+    WorkerState state;
+    pid_t pid;
+    int socket_fd;
+    guint socket_source;
+    guint deadline_source;
+    gboolean timed_out;
+    guint64 cpu_clock_us; /* as of its last reply */
+    Task *task;
+} Worker;
+
+struct _Pool {
+    char *program;
+    char **environment;
+    gint64 deadline_us;
+    guint worker_count;
+    Worker *workers;
+    GByteArray *message;
+};
+
+static void worker_feed(Worker *worker);
+
+static void
+task_free(Task *task)
+{
+    g_byte_array_unref(task->request);
+    g_free(task);
+}
+
+/* Hands the task back to its owner. */
+static void
+worker_finish(Worker *worker, WorkerReply *reply, const GError *error)
+{
+    Task *task = g_steal_pointer(&worker->task);
+    gint64 now_us = g_get_monotonic_time();
+
+    reply->cpu_us += task->cpu_us;
+    task->done(reply, (guint64)(task->sent_us ? now_us - task->sent_us : 0), error, task->data);
+    task_free(task);
+}
+
+static void
+clear_source(guint *source)
+{
+    if (*source)
+        g_source_remove(*source);
+    *source = 0;
+}
+
+/* Ends a worker and waits for its end, which is near. Returns: the CPU time since its last reply. */
+static guint64
+worker_bury(Worker *worker, int *status)
+{
+    struct rusage usage = {0};
+    pid_t pid = 0;
+
+    clear_source(&worker->socket_source);
+    clear_source(&worker->deadline_source);
+    close(worker->socket_fd);
+    if (worker->timed_out)
+        kill(worker->pid, SIGKILL);
+    do
+        pid = wait4(worker->pid, status, 0, &usage);
+    while (pid < 0 && errno == EINTR);
+    worker->state = WORKER_DEAD;
+    guint64 used_us = (guint64)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_USEC_PER_SEC +
+                      (guint64)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    return used_us > worker->cpu_clock_us ? used_us - worker->cpu_clock_us : 0;
+}
+
+/* What is said of a row whose worker died of it. */
+static void
+describe_death(const Task *task, int status, WorkerReply *reply)
+{
+    reply->class = ROW_WORKER_CRASH;
+    if (WIFSIGNALED(status))
+        g_snprintf(reply->message, sizeof reply->message,
+                   "signal %d (%s) killed %u workers on this image", WTERMSIG(status),
+                   g_strsignal(WTERMSIG(status)), task->attempts);
+    else
+        g_snprintf(reply->message, sizeof reply->message,
+                   "%u workers exited with %d on this image", task->attempts, WEXITSTATUS(status));
+}
+
+/* The end of a worker's socket. Its row is tried again on a fresh worker, unless it was too slow or has
+ * killed enough of them. */
+static void
+worker_died(Worker *worker)
+{
+    gboolean was_ready = worker->state == WORKER_READY;
+    gboolean timed_out = worker->timed_out;
+    int status = 0;
+    guint64 cpu_us = worker_bury(worker, &status);
+    WorkerReply reply = {0};
+
+    if (!worker->task)
+        return;
+    if (!was_ready) {
+        g_autoptr(GError) error = g_error_new(
+            MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "%s does not start (%s %d)",
+            worker->pool->program, WIFSIGNALED(status) ? "signal" : "exit code",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        worker_finish(worker, &reply, error);
+        return;
+    }
+    worker->task->cpu_us += cpu_us;
+    worker->task->attempts++;
+    if (timed_out) {
+        reply.class = ROW_TIMEOUT;
+        g_snprintf(reply.message, sizeof reply.message, "not done within %.3g s",
+                   (double)worker->pool->deadline_us / G_USEC_PER_SEC);
+        worker_finish(worker, &reply, NULL);
+    } else if (worker->task->attempts >= POOL_ATTEMPTS_MAX) {
+        describe_death(worker->task, status, &reply);
+        worker_finish(worker, &reply, NULL);
+    } else {
+        worker_feed(worker);
+    }
+}
+
+static gboolean
+on_deadline(gpointer data)
+{
+    Worker *worker = data;
+
+    worker->deadline_source = 0;
+    worker->timed_out = TRUE;
+    worker_died(worker);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+worker_send(Worker *worker)
+{
+    Task *task = worker->task;
+
+    task->sent_us = task->sent_us ? task->sent_us : g_get_monotonic_time();
+    worker->deadline_source =
+        g_timeout_add((guint)(worker->pool->deadline_us / 1000), on_deadline, worker);
+    /* A failure to send is a worker that is gone, which its socket will tell. */
+    worker_wire_send(worker->socket_fd, task->request, task->fds, task->fd_count);
+}
+
+static void
+worker_answered(Worker *worker, const GByteArray *message)
+{
+    WorkerReply reply;
+
+    if (!worker_reply_decode(message->data, message->len, &reply)) {
+        memset(&reply, 0, sizeof reply);
+        reply.class = ROW_WORKER_CRASH;
+        g_strlcpy(reply.message, "the worker answered with nonsense", sizeof reply.message);
+        worker->timed_out = TRUE; /* so that it is killed */
+        int status = 0;
+        reply.cpu_us = worker_bury(worker, &status);
+    }
+    worker->cpu_clock_us = reply.cpu_clock_us;
+    clear_source(&worker->deadline_source);
+    worker_finish(worker, &reply, NULL);
+}
+
+static gboolean
+on_socket(gint fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
+{
+    Worker *worker = data;
+    GByteArray *message = worker->pool->message;
+    guint fd_count = 0;
+    int got = worker_wire_receive(fd, message, NULL, 0, &fd_count);
+
+    if (got < 0 && errno == EAGAIN)
+        return G_SOURCE_CONTINUE;
+    if (got <= 0) {
+        worker_died(worker);
+    } else if (worker->state == WORKER_STARTING) {
+        clear_source(&worker->deadline_source);
+        worker->state = WORKER_READY;
+        if (worker->task)
+            worker_send(worker);
+    } else if (worker->task) {
+        worker_answered(worker, message);
+    }
+    return G_SOURCE_CONTINUE; /* where the worker was buried, its source is gone already */
+}
+
+/* Starts the program with its socket as descriptor 3 and none of ours. It gets a process group of its
+ * own, so that Ctrl-C reaches the rank, which lets images in hand be finished. */
+static int
+spawn(Pool *pool, int socket_fd, pid_t *pid)
+{
+    char *argv[] = {pool->program, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&actions, socket_fd, WORKER_SOCKET_FD);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_SOCKET_FD + 1);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    int failed = posix_spawn(pid, pool->program, &actions, &attributes, argv, pool->environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed;
+}
+
+static gboolean
+worker_start(Worker *worker, GError **error)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return millrace_error_set_errno(error, MILLRACE_ERROR_UNAVAILABLE, errno, "socketpair");
+    int failed = spawn(worker->pool, ends[1], &worker->pid);
+    close(ends[1]);
+    if (failed) {
+        close(ends[0]);
+        return millrace_error_set_errno(error, MILLRACE_ERROR_UNAVAILABLE, failed, "starting %s",
+                                        worker->pool->program);
+    }
+    worker->socket_fd = ends[0];
+    g_unix_set_fd_nonblocking(worker->socket_fd, TRUE, NULL);
+    worker->state = WORKER_STARTING;
+    worker->timed_out = FALSE;
+    worker->cpu_clock_us = 0;
+    worker->socket_source = g_unix_fd_add(worker->socket_fd, G_IO_IN | G_IO_HUP, on_socket, worker);
+    worker->deadline_source = g_timeout_add(START_DEADLINE_US / 1000, on_deadline, worker);
+    return TRUE;
+}
+
+static gboolean
+on_start_failed(gpointer data)
+{
+    Worker *worker = data;
+    g_autoptr(GError) error = NULL;
+    WorkerReply reply = {0};
+
+    worker->deadline_source = 0;
+    if (worker_start(worker, &error))
+        return G_SOURCE_REMOVE;
+    worker_finish(worker, &reply, error);
+    return G_SOURCE_REMOVE;
+}
+
+/* Gives a worker its task, now or when it has started. */
+static void
+worker_feed(Worker *worker)
+{
+    if (worker->state == WORKER_READY)
+        worker_send(worker);
+    else if (worker->state == WORKER_DEAD && !worker_start(worker, NULL))
+        worker->deadline_source = g_idle_add(on_start_failed, worker);
+}
+
+/* The environment of a worker: one thread, and few heaps, against fragmentation. */
+static char **
+worker_environment(void)
+{
+    char **environment = g_get_environ();
+
+    environment = g_environ_setenv(environment, "MALLOC_ARENA_MAX", "2", FALSE);
+    return g_environ_setenv(environment, "VIPS_CONCURRENCY", "1", TRUE);
+}
+
+Pool *
+pool_new(const char *worker_program, guint worker_count, gint64 deadline_us)
+{
+    Pool *pool = g_new0(Pool, 1);
+
+    pool->program = g_strdup(worker_program);
+    pool->environment = worker_environment();
+    pool->deadline_us = deadline_us;
+    pool->worker_count = worker_count;
+    pool->workers = g_new0(Worker, worker_count);
+    pool->message = g_byte_array_new();
+    for (guint i = 0; i < worker_count; i++)
+        pool->workers[i].pool = pool;
+    return pool;
+}
+
+void
+pool_free(Pool *pool)
+{
+    for (guint i = 0; i < pool->worker_count; i++) {
+        Worker *worker = &pool->workers[i];
+        int status = 0;
+        worker->timed_out = worker->task != NULL; /* an idle one ends by itself, a busy one is ended */
+        if (worker->state == WORKER_DEAD)
+            clear_source(&worker->deadline_source);
+        else
+            worker_bury(worker, &status);
+        g_clear_pointer(&worker->task, task_free);
+    }
+    g_byte_array_unref(pool->message);
+    g_strfreev(pool->environment);
+    g_free(pool->program);
+    g_free(pool->workers);
+    g_free(pool);
+}
+
+guint
+pool_free_count(const Pool *pool)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < pool->worker_count; i++)
+        count += pool->workers[i].task == NULL;
+    return count;
+}
+
+/* A free worker, one that is running already if there is one. */
+static Worker *
+find_free(Pool *pool)
+{
+    Worker *found = NULL;
+
+    for (guint i = 0; i < pool->worker_count; i++) {
+        Worker *worker = &pool->workers[i];
+        if (!worker->task && (!found || worker->state > found->state))
+            found = worker;
+    }
+    return found;
+}
+
+void
+pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, PoolDone done, gpointer data)
+{
+    Worker *worker = find_free(pool);
+    Task *task = g_new0(Task, 1);
+
+    g_assert(worker);
+    task->request = g_byte_array_new();
+    worker_request_encode(task->request, request);
+    task->fd_count = request->spec_count + 1;
+    memcpy(task->fds, fds, sizeof(int) * task->fd_count);
+    task->done = done;
+    task->data = data;
+    worker->task = task;
+    worker_feed(worker);
+}
