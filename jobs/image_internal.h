@@ -1,0 +1,99 @@
+/* image_internal.h - what the files of the libvips lane share. Nobody else includes it.
+ * One image goes header -> plan (numbers only) -> load -> scale -> save, each in its own file.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MILLRACE_JOBS_IMAGE_INTERNAL_H
+#define MILLRACE_JOBS_IMAGE_INTERNAL_H
+
+#include <vips/vips.h>
+
+#include "jobs/image.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, g_object_unref)
+
+/* What the header says, before any pixel. */
+typedef struct {
+    int width_px; /* of the frame that is read, as stored: before rotation */
+    int height_px;
+    int pages;
+    int orientation;    /* EXIF, 1..8 */
+    gboolean is_turned; /* orientation swaps the axes */
+} ImageHeader;
+
+/* The numbers of one output: the same whether its spec comes alone or with others. */
+typedef struct {
+    const OutputSpec *spec;
+    ImageFormat format; /* never IMAGE_FORMAT_INPUT */
+    double load_shrink; /* what the loader is to shrink by: JPEG 1, 2, 4 or 8; WebP any; others 1 */
+    int loaded_width_px; /* the size the loader gives at load_shrink */
+    int loaded_height_px;
+    double hshrink; /* from the loaded size to the scaled */
+    double vshrink;
+    int scaled_width_px; /* after scaling, before rotation, crop and padding */
+    int scaled_height_px;
+    int width_px; /* of the output: upright, cropped or padded */
+    int height_px;
+} ImagePlan;
+
+/* One call of image_resize(). Borrows everything. */
+typedef struct {
+    const guint8 *bytes;
+    gsize size_bytes;
+    ImageFormat format;
+    ImageHeader header;
+    const ImageLimits *limits;
+    ImageResult *result;
+} ImageJob;
+
+/* image_sniff.c */
+/* Names what bytes seem to be, for the message of an image that we do not read: "BMP", or NULL. */
+const char *image_sniff_foreign(const guint8 *bytes, gsize size_bytes);
+/* Does the file end before its own structure says? Looks at lengths only; TRUE is certain. */
+gboolean image_ends_early(ImageFormat format, const guint8 *bytes, gsize size_bytes);
+
+/* image_error.c */
+/* Records the first failure of the job; later ones are its consequences and change nothing.
+ * Returns: FALSE, so that callers can return it. */
+gboolean image_fail(ImageJob *job, RowClass class, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Records libvips' own error text, classified, and clears it. Returns: FALSE. */
+gboolean image_fail_vips(ImageJob *job);
+
+/* image_load.c */
+/* Reads the header and holds it against the limits. */
+gboolean image_header_read(ImageJob *job);
+/* Opens the pixels at load_shrink for one pass from top to bottom.
+ * Returns: (transfer full), or NULL with the failure recorded. */
+VipsImage *image_load(ImageJob *job, double load_shrink);
+/* Decodes once for several plans: into memory, reduced as far as the largest output allows.
+ * Returns: (transfer full), or NULL with the failure recorded. */
+VipsImage *image_load_shared(ImageJob *job, const ImagePlan *plans, guint count);
+
+/* image_plan.c */
+void image_plan_make(ImageFormat input_format, const ImageHeader *header, const OutputSpec *spec,
+                     ImagePlan *plan);
+/* Holds the output's size against the limits and what its format can hold. */
+gboolean image_plan_check(ImageJob *job, const ImagePlan *plan);
+
+/* image_scale.c */
+/* The pixels of one output from base: scaled, in the right colour space, upright, cropped.
+ * Returns: (transfer full), or NULL with the failure recorded. */
+VipsImage *image_scale(ImageJob *job, VipsImage *base, const ImagePlan *plan);
+
+/* image_icc.c */
+typedef enum {
+    ICC_NONE, /* no profile, or none that fits the pixels: a device space is assumed */
+    ICC_SRGB, /* the profile is sRGB, or a grey one with sRGB's curve: pixels are right as they are
+               */
+    ICC_TRANSFORM, /* a profile that fits the pixels and changes them */
+} IccKind;
+IccKind image_icc_kind(VipsImage *image);
+/* Is the profile sRGB by its numbers? */
+gboolean image_icc_is_srgb(const guint8 *profile, gsize size_bytes);
+
+/* image_save.c */
+gboolean image_can_save(ImageFormat format);
+/* Finds out what can be written, by writing one small image in each format. */
+void image_save_warm(void);
+/* Encodes image into output. */
+gboolean image_save(ImageJob *job, VipsImage *image, const ImagePlan *plan, ImageOutput *output);
+
+#endif

@@ -1,0 +1,236 @@
+/* image_sniff.c - what bytes are, by their magic number, and whether they end before their own
+ * lengths say. No library is asked: this runs on anything, at once.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "jobs/image_internal.h"
+
+typedef struct {
+    const char *name;
+    guint offset;
+    guint length;
+    const char *magic;
+} Magic;
+
+static const Magic foreign_magics[] = {
+    {"BMP", 0, 2, "BM"},
+    {"ICO", 0, 4, "\0\0\1\0"},
+    {"CUR", 0, 4, "\0\0\2\0"},
+    {"SGI", 0, 2, "\x01\xda"},
+    {"JPEG 2000", 0, 12, "\0\0\0\x0cjP  \r\n\x87\n"},
+    {"JPEG 2000", 0, 4, "\xff\x4f\xff\x51"},
+    {"JPEG XL", 0, 2, "\xff\x0a"},
+    {"JPEG XL", 0, 12, "\0\0\0\x0cJXL \r\n\x87\n"},
+    {"JPEG XR", 0, 3, "II\xbc"},
+    {"PDF", 0, 5, "%PDF-"},
+    {"PostScript", 0, 4, "%!PS"},
+    {"DDS", 0, 4, "DDS "},
+    {"BLP", 0, 4, "BLP1"},
+    {"BLP", 0, 4, "BLP2"},
+    {"FLI", 4, 2, "\x11\xaf"},
+    {"FLC", 4, 2, "\x12\xaf"},
+    {"MSP", 0, 4, "DanM"},
+    {"MSP", 0, 4, "LinS"},
+    {"PSD", 0, 4, "8BPS"},
+    {"QOI", 0, 4, "qoif"},
+    {"OpenEXR", 0, 4, "\x76\x2f\x31\x01"},
+    {"Radiance HDR", 0, 10, "#?RADIANCE"},
+    {"FITS", 0, 9, "SIMPLE  ="},
+    {"XCF", 0, 8, "gimp xcf"},
+    {"MNG", 0, 4, "\x8aMNG"},
+    {"gzip", 0, 2, "\x1f\x8b"},
+    {"Zip", 0, 4, "PK\3\4"},
+    {"MPEG-4 video", 4, 8, "ftypisom"},
+    {"MPEG-4 video", 4, 7, "ftypmp4"},
+    {"QuickTime video", 4, 6, "ftypqt"},
+};
+
+static const char *const heif_brands[] = {"heic", "heix", "hevc", "heim", "heis",
+                                          "hevm", "hevs", "mif1", "msf1"};
+
+static gboolean
+has_magic(const guint8 *bytes, gsize size_bytes, guint offset, const char *magic, guint length)
+{
+    return size_bytes >= offset + length && memcmp(bytes + offset, magic, length) == 0;
+}
+
+static guint32
+read_u32be(const guint8 *bytes)
+{
+    return (guint32)bytes[0] << 24 | (guint32)bytes[1] << 16 | (guint32)bytes[2] << 8 | bytes[3];
+}
+
+static guint32
+read_u32le(const guint8 *bytes)
+{
+    return (guint32)bytes[3] << 24 | (guint32)bytes[2] << 16 | (guint32)bytes[1] << 8 | bytes[0];
+}
+
+static gboolean
+is_tiff(const guint8 *bytes, gsize size_bytes)
+{
+    return has_magic(bytes, size_bytes, 0, "II*\0", 4) ||
+           has_magic(bytes, size_bytes, 0, "MM\0*", 4) ||
+           has_magic(bytes, size_bytes, 0, "II+\0", 4) ||
+           has_magic(bytes, size_bytes, 0, "MM\0+", 4);
+}
+
+static ImageFormat
+sniff_isobmff(const guint8 *bytes, gsize size_bytes)
+{
+    if (!has_magic(bytes, size_bytes, 4, "ftyp", 4) || size_bytes < 12)
+        return IMAGE_FORMAT_INPUT;
+    if (memcmp(bytes + 8, "avif", 4) == 0 || memcmp(bytes + 8, "avis", 4) == 0)
+        return IMAGE_FORMAT_AVIF;
+    for (guint i = 0; i < G_N_ELEMENTS(heif_brands); i++) {
+        if (memcmp(bytes + 8, heif_brands[i], 4) != 0)
+            continue;
+        /* mif1 and msf1 are shared by both codecs: a compatible brand tells. */
+        gsize end = MIN(size_bytes, read_u32be(bytes));
+        for (gsize at = 16; at + 4 <= end; at += 4) {
+            if (memcmp(bytes + at, "avif", 4) == 0)
+                return IMAGE_FORMAT_AVIF;
+        }
+        return IMAGE_FORMAT_HEIF;
+    }
+    return IMAGE_FORMAT_INPUT;
+}
+
+static gboolean
+is_text_of(const guint8 *bytes, gsize size_bytes, const char *needle)
+{
+    gsize size = MIN(size_bytes, 1024);
+
+    return size > 0 && (bytes[0] == '<' || bytes[0] == 0xef || g_ascii_isspace(bytes[0])) &&
+           memmem(bytes, size, needle, strlen(needle)) != NULL;
+}
+
+static gboolean
+is_all_zero(const guint8 *bytes, gsize size_bytes)
+{
+    gsize size = MIN(size_bytes, 4096);
+
+    for (gsize i = 0; i < size; i++) {
+        if (bytes[i] != 0)
+            return FALSE;
+    }
+    return size >= 16;
+}
+
+const char *
+image_sniff_foreign(const guint8 *bytes, gsize size_bytes)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(foreign_magics); i++) {
+        const Magic *magic = &foreign_magics[i];
+
+        if (has_magic(bytes, size_bytes, magic->offset, magic->magic, magic->length))
+            return magic->name;
+    }
+    if (size_bytes >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' &&
+        g_ascii_isspace(bytes[2]))
+        return "PPM";
+    if (is_text_of(bytes, size_bytes, "<svg"))
+        return "SVG";
+    if (is_text_of(bytes, size_bytes, "<html") || is_text_of(bytes, size_bytes, "<!DOCTYPE html"))
+        return "HTML";
+    if (is_all_zero(bytes, size_bytes))
+        return "a run of zeros";
+    return NULL;
+}
+
+ImageFormat
+image_sniff(const guint8 *bytes, gsize size_bytes)
+{
+    if (has_magic(bytes, size_bytes, 0, "\xff\xd8\xff", 3))
+        return IMAGE_FORMAT_JPEG;
+    if (has_magic(bytes, size_bytes, 0, "\x89PNG\r\n\x1a\n", 8))
+        return IMAGE_FORMAT_PNG;
+    if (has_magic(bytes, size_bytes, 0, "RIFF", 4) && has_magic(bytes, size_bytes, 8, "WEBP", 4))
+        return IMAGE_FORMAT_WEBP;
+    if (has_magic(bytes, size_bytes, 0, "GIF87a", 6) ||
+        has_magic(bytes, size_bytes, 0, "GIF89a", 6))
+        return IMAGE_FORMAT_GIF;
+    if (is_tiff(bytes, size_bytes))
+        return IMAGE_FORMAT_TIFF;
+    return sniff_isobmff(bytes, size_bytes);
+}
+
+static gboolean
+jpeg_ends_early(const guint8 *bytes, gsize size_bytes)
+{
+    /* Entropy-coded data cannot hold an EOI, a header can (in the thumbnail of an Exif block): so
+     * the segments of the header are stepped over, and the rest must have one. */
+    gsize at = 2;
+
+    while (at + 4 <= size_bytes && bytes[at] == 0xff) {
+        guint8 marker = bytes[at + 1];
+
+        if (marker == 0xff) {
+            at++;
+            continue;
+        }
+        gsize length = (gsize)bytes[at + 2] << 8 | bytes[at + 3];
+        if (at + 2 + length > size_bytes)
+            return TRUE;
+        at += 2 + length;
+        if (marker == 0xda)
+            break;
+    }
+    for (gsize end = size_bytes; end >= at + 2; end--) {
+        if (bytes[end - 1] == 0xd9 && bytes[end - 2] == 0xff)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+png_ends_early(const guint8 *bytes, gsize size_bytes)
+{
+    for (gsize at = 8; at + 12 <= size_bytes;) {
+        if (memcmp(bytes + at + 4, "IEND", 4) == 0)
+            return FALSE;
+        at += 12 + (gsize)read_u32be(bytes + at);
+    }
+    return TRUE;
+}
+
+static gboolean
+isobmff_ends_early(const guint8 *bytes, gsize size_bytes)
+{
+    gsize at = 0;
+
+    while (at + 8 <= size_bytes) {
+        guint64 length = read_u32be(bytes + at);
+
+        if (length == 1 && at + 16 <= size_bytes)
+            length = (guint64)read_u32be(bytes + at + 8) << 32 | read_u32be(bytes + at + 12);
+        if (length == 0) /* to the end of the file, wherever that is */
+            return FALSE;
+        if (length < 8 || length > size_bytes - at)
+            return length >= 8;
+        at += length;
+    }
+    return at != size_bytes;
+}
+
+gboolean
+image_ends_early(ImageFormat format, const guint8 *bytes, gsize size_bytes)
+{
+    switch (format) {
+    case IMAGE_FORMAT_JPEG:
+        return jpeg_ends_early(bytes, size_bytes);
+    case IMAGE_FORMAT_PNG:
+        return png_ends_early(bytes, size_bytes);
+    case IMAGE_FORMAT_WEBP:
+        return size_bytes < 20 || (guint64)read_u32le(bytes + 4) + 8 > size_bytes;
+    case IMAGE_FORMAT_GIF:
+        return size_bytes < 14;
+    case IMAGE_FORMAT_AVIF:
+    case IMAGE_FORMAT_HEIF:
+        return isobmff_ends_early(bytes, size_bytes);
+    case IMAGE_FORMAT_TIFF:
+        return size_bytes < 16;
+    default:
+        return FALSE;
+    }
+}
