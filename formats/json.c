@@ -195,6 +195,12 @@ json_object_free(JsonObject *object)
     g_free(object);
 }
 
+gboolean
+json_object_has(const JsonObject *object, const char *key)
+{
+    return json_object_get(object->json, key) != NULL;
+}
+
 const char *
 json_object_string(const JsonObject *object, const char *key, gboolean *wrong_type)
 {
