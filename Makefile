@@ -23,8 +23,8 @@ CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all -DMILLRACE_SANITIZED
 LDFLAGS_ALL += -fsanitize=$(SAN)
 endif
 
-# Asked when a recipe needs it, not when this file is read: `make demo` may install the library first.
-pkg = $(or $(shell pkg-config $(1) $(2)),$(error pkg-config does not find them all: run `make deps`))
+# Asked when a recipe needs it, not when this file is read: `make demo` may have to install them.
+pkg = $(or $(shell pkg-config $(1) $(2)),$(error libraries are missing: run `make deps`))
 # The libraries that every object sees, and those that only some do (see PKGS below).
 BASE_PKGS := glib-2.0 jansson libxxhash
 VIPS_PKGS := vips
@@ -46,10 +46,12 @@ BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 $(BUILD)/millrace:          $(BUILD)/tools/millrace.o $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_build.o $(TOOL_OBJS) \
                             $(FORMATS_OBJS)
-$(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) $(BUILD)/jobs/worker_wire.o \
+$(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) \
                             $(FORMATS_OBJS)
+$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) \
+                            $(FORMATS_OBJS)
+$(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
+                            $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
 $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 
@@ -89,6 +91,7 @@ define link
 @$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
 endef
 
+$(UNIT_TESTS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): private PKGS := $(TEST_PKGS)
 $(IMAGE_OBJS): private PKGS := $(VIPS_PKGS)
 $(BUILD)/mr/comm_mpi.o: private PKGS := $(MPI_PKGS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -143,14 +146,16 @@ fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
 fuzz-%: $(BUILD)/fuzz_%
 	@mkdir -p $(BUILD)/corpus/$* tests/fuzz/corpus/$*
 	@echo "  FUZZ  $* for $(FUZZ_SECONDS) s"
-	@LSAN_OPTIONS=suppressions=tests/lsan.supp $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
-	    -print_final_stats=1 -artifact_prefix=$(BUILD)/$*- $(BUILD)/corpus/$* tests/fuzz/corpus/$* \
-	    > $(BUILD)/$*.log 2>&1 && grep -a '^stat::number' $(BUILD)/$*.log || { tail -n 60 $(BUILD)/$*.log; exit 1; }
+	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(BUILD)/$*- \
+	    $(BUILD)/corpus/$* tests/fuzz/corpus/$* > $(BUILD)/$*.log 2>&1 || \
+	    { tail -n 60 $(BUILD)/$*.log; exit 1; }
+	@echo "  FUZZ  $*: $$(tail -n 1 $(BUILD)/$*.log)"
 
 lint: ## format, clang-tidy, headers alone, banned calls, includes, sizes, shellcheck
 	@.ci/deps.sh build test lint
 	$(MAKE_IN_PARALLEL) --keep-going lint-all
-tracked   = $(wildcard $(shell git ls-files -- $(1)))
+LINT_PKGS := $(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS) $(TEST_PKGS)
+tracked    = $(wildcard $(shell git ls-files -- $(1)))
 lint-all: lint-format lint-headers lint-banned lint-includes lint-shape lint-shell \
     $$(patsubst %.c,$(BUILD)/%.tidy,$$(call tracked,*.c))
 lint-format:
@@ -159,7 +164,7 @@ lint-format:
 lint-headers:
 	@echo "  LINT  headers"
 	@tests/lint/headers.sh $(CC) -Werror $(CFLAGS_ALL) \
-	    $(call pkg,--cflags,$(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS)) -- $(call tracked,*.h)
+	    $(call pkg,--cflags,$(LINT_PKGS)) -- $(call tracked,*.h)
 lint-banned lint-includes: lint-%:
 	@echo "  LINT  $*"
 	@tests/lint/$*.sh $(call tracked,*.c *.h)
@@ -168,10 +173,10 @@ lint-shape:
 	@tests/lint/shape.sh $(call tracked,*.c *.h *.sh *.t .ci/run Makefile)
 lint-shell:
 	@echo "  LINT  shellcheck"
-	@shellcheck -x $(call tracked,*.sh *.t .ci/run)
+	@shellcheck -x -P SCRIPTDIR $(call tracked,*.sh *.t .ci/run)
 $(BUILD)/%.tidy: %.c $(BUILD)/%.o .clang-tidy
 	@echo "  TIDY  $<"
-	@clang-tidy --quiet $< -- $(CFLAGS_ALL) $(call pkg,--cflags,$(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS))
+	@clang-tidy --quiet $< -- $(CFLAGS_ALL) $(call pkg,--cflags,$(LINT_PKGS))
 	@touch $@
 
 install: all ## programs, man pages and completion to $(DESTDIR)$(PREFIX)

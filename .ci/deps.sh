@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh GROUP... - installs the Debian packages of the groups that are missing; silent when none is.
+# deps.sh GROUP... - installs what is missing of the groups' Debian packages; silent if nothing is.
 # The one list of what Millrace needs: the Makefile, .ci/run and the README all lead here.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
@@ -28,12 +28,13 @@ for group in "$@"; do
 done
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "deps.sh: not a Debian system; what is needed there: ${wanted[*]}" >&2
+    echo "deps.sh: not a Debian system. What would be needed there: ${wanted[*]}" >&2
     exit 0 # the libraries may be there all the same: pkg-config will tell
 fi
 
 missing=()
-installed=" $(dpkg-query -W -f '${db:Status-Status}:${Package} ' "${wanted[@]}" 2>/dev/null || true)"
+format="\${db:Status-Status}:\${Package} "
+installed=" $(dpkg-query -W -f "$format" "${wanted[@]}" 2>/dev/null || true)"
 for package in "${wanted[@]}"; do
     [[ $installed == *" installed:$package "* ]] || missing+=("$package")
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh TEST... - runs Criterion programs and corpus replays one by one (each uses every core), then
-# the TAP scripts by prove, and fails when any did or when a sanitizer found something in any process,
-# however deep: a leak in a forked test or under mpirun reaches no exit code, so reports go to files.
+# run.sh TEST... - runs Criterion programs and corpus replays one by one (each uses every core), and
+# the TAP scripts by prove. Fails when any of them did, or when a sanitizer found something in any
+# process: a leak in a forked test or under mpirun reaches no exit code, so reports go to files.
 # Environment: BUILD (absolute), SAN, JOBS, MILLRACE_CORPUS.
 # SPDX-License-Identifier: Apache-2.0
 set -uo pipefail

@@ -1,5 +1,5 @@
-/* replay.c - feeds every file of the folders named to a fuzz target, without libFuzzer: so that each
- * input that ever mattered is tried on each `make test`, by any compiler.
+/* replay.c - feeds every file of the folders named to a fuzz target, without libFuzzer, so that
+ * each input that ever mattered is tried again by every `make test`, with any compiler.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <glib.h>
 #include <stdio.h>

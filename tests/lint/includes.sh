@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# includes.sh FILE... - the direction of includes: tools -> jobs -> mr -> formats and never back, and
-# each foreign library wrapped in its one place.
+# includes.sh FILE... - the direction of includes, tools -> jobs -> mr -> formats and never back,
+# and each foreign library wrapped in its one place.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 

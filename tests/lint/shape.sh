@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# shape.sh FILE... - what a page of code looks like: 500 lines of 100 columns, no tabs in C, no white
-# space at the end of lines, a licence line near the top.
+# shape.sh FILE... - what a page of code looks like: 500 lines of 100 columns, no tabs in C, no
+# white space at the end of lines, a licence line near the top.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
@@ -11,8 +11,8 @@ perl -CSD -e '
         open(my $in, "<", $file) or die "$file: $!\n";
         my @lines = <$in>;
         $fail->("1: ", scalar @lines, " lines, at most 500") if @lines > 500;
-        $fail->("1: no SPDX-License-Identifier line")
-            unless grep { /SPDX-License-Identifier: Apache-2\.0/ } @lines[0 .. ($#lines < 9 ? $#lines : 9)];
+        $fail->("1: no SPDX-License-Identifier line in the first ten")
+            unless grep { defined && /SPDX-License-Identifier: Apache-2\.0/ } @lines[0 .. 9];
         for my $i (0 .. $#lines) {
             my $line = $lines[$i] =~ s/\n\z//r;
             my $number = $i + 1;

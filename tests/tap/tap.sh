@@ -53,8 +53,8 @@ like()
     fi
 }
 
-# exits CODE NAME COMMAND...: runs the command; its output is in $scratch/stdout and $scratch/stderr,
-# and both are shown when the code is another.
+# exits CODE NAME COMMAND...: runs the command; its output goes to $scratch/stdout and
+# $scratch/stderr, and the ends of both are shown when the code is another.
 exits()
 {
     local expected=$1 name=$2 got=0
@@ -64,8 +64,10 @@ exits()
         ok 0 "$name"
     else
         ok 1 "$name"
-        { echo "exit $got, expected $expected: $*"; tail -n 20 "$scratch/stdout" "$scratch/stderr"; } |
-            sed 's/^/#   /' >&2
+        {
+            echo "exit $got, expected $expected: $*"
+            tail -n 20 "$scratch/stdout" "$scratch/stderr"
+        } | sed 's/^/#   /' >&2
         return 1
     fi
 }
