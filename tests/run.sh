@@ -33,8 +33,7 @@ for test in "$@"; do
         ;;
     *)
         echo "${test##*/}:"
-        # --ascii: no colours, no symbols in logs.
-        "$test" --ascii -j "$JOBS" || failed+=("$test")
+        "$test" --color=never -j "$JOBS" || failed+=("$test")
         ;;
     esac
 done
