@@ -1,0 +1,47 @@
+/* fingerprint.c - XXH3 of bytes as they come.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "formats/fingerprint.h"
+
+#include <xxhash.h>
+
+struct _Fingerprint {
+    XXH3_state_t *state;
+};
+
+Fingerprint *
+fingerprint_new(void)
+{
+    Fingerprint *fingerprint = g_new0(Fingerprint, 1);
+
+    fingerprint->state = XXH3_createState();
+    g_assert(fingerprint->state && XXH3_128bits_reset(fingerprint->state) == XXH_OK);
+    return fingerprint;
+}
+
+void
+fingerprint_free(Fingerprint *fingerprint)
+{
+    XXH3_freeState(fingerprint->state);
+    g_free(fingerprint);
+}
+
+void
+fingerprint_add(Fingerprint *fingerprint, const void *bytes, gsize size_bytes)
+{
+    XXH3_128bits_update(fingerprint->state, bytes, size_bytes);
+}
+
+void
+fingerprint_print(const Fingerprint *fingerprint, char text[FINGERPRINT_CHARS + 1])
+{
+    XXH128_hash_t hash = XXH3_128bits_digest(fingerprint->state);
+
+    g_snprintf(text, FINGERPRINT_CHARS + 1, "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
+               (guint64)hash.high64, (guint64)hash.low64);
+}
+
+guint64
+fingerprint_line(const void *bytes, gsize size_bytes)
+{
+    return XXH3_64bits(bytes, size_bytes);
+}
