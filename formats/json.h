@@ -1,4 +1,5 @@
-/* json.h - JSON: an appender for the lines we write, and a strict reader (jansson) for those we read.
+/* json.h - JSON: an appender for the lines we write, and a strict reader (jansson) for those that
+ * we read.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_FORMATS_JSON_H
 #define MILLRACE_FORMATS_JSON_H
@@ -7,7 +8,7 @@
 
 /* Appends members to a JSON text: a comma first where one is needed, which is seen from the last
  * character. key NULL appends a bare value (in an array). Strings that are not UTF-8 are
- * percent-encoded whole ('%' and every byte outside printable ASCII), so that they can be got back. */
+ * percent-encoded whole ('%' and every byte outside printable ASCII), and can be got back. */
 void json_put_string(GString *out, const char *key, const char *value);
 void json_put_int(GString *out, const char *key, gint64 value);
 void json_put_uint(GString *out, const char *key, guint64 value);
@@ -18,8 +19,8 @@ void json_open(GString *out, const char *key, char bracket);
 
 /* One parsed JSON object. */
 typedef struct _JsonObject JsonObject;
-/* Returns: (transfer full), or NULL and MILLRACE_ERROR_BAD_INPUT. Refuses duplicate keys, depth above
- * jansson's 2048, and anything behind the object but white space. */
+/* Returns: (transfer full), or NULL and MILLRACE_ERROR_BAD_INPUT. Refuses duplicate keys, depth
+ * above jansson's 2048, and anything behind the object but white space. */
 JsonObject *json_object_parse(const char *text, gsize size_bytes, GError **error);
 void json_object_free(JsonObject *object);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonObject, json_object_free)
@@ -30,7 +31,8 @@ const char *json_object_string(const JsonObject *object, const char *key, gboole
 gboolean json_object_has(const JsonObject *object, const char *key);
 /* Returns TRUE and *value when key is an integer. */
 gboolean json_object_int(const JsonObject *object, const char *key, gint64 *value);
-/* A nested object, borrowed until its parent is freed; release it with json_object_free() too. NULL if none. */
+/* A nested object, borrowed until its parent is freed; release it with json_object_free() too. NULL
+ * if none. */
 JsonObject *json_object_object(const JsonObject *object, const char *key);
 
 #endif

@@ -235,7 +235,7 @@ manifest_csv_next(ManifestReader *reader, ManifestRow *row)
 {
     for (;;) {
         guint64 line = reader->line;
-        gsize size_bytes;
+        gsize size_bytes = 0;
         char *record;
         int taken = take_record(reader, &record, &size_bytes);
         if (taken <= 0)

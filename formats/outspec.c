@@ -273,8 +273,10 @@ spec_parse(Span text, OutputSpec *spec, GError **error)
             return FALSE;
         done_bytes += 1 + pair.size_bytes;
     }
-    if (seen[KEY_CROP] && parsed.fit != FIT_COVER)
-        return fail(error, "spec", text, "crop= needs fit=cover");
+    if (seen[KEY_CROP] && parsed.fit != FIT_COVER) {
+        fail(error, "spec", text, "crop= needs fit=cover");
+        return FALSE;
+    }
     *spec = parsed;
     return TRUE;
 }
