@@ -12,7 +12,7 @@ awk '
         allowed["jobs"] = "^(jobs|mr|formats)/"
         allowed["tools"] = "^(tools|jobs|mr|formats)/"
         only["mpi.h"] = "^mr/comm_mpi\\.c$"
-        only["vips/"] = "^jobs/image[^/]*\\.c$"
+        only["vips/"] = "^jobs/image(\\.c|_[^/]*\\.[ch])$"
         only["jansson.h"] = "^formats/json\\.c$"
         only["xxhash.h"] = "^formats/[^/]*\\.[ch]$"
     }

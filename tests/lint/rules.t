@@ -45,12 +45,14 @@ for pair in formats:mr formats:jobs formats:tools mr:jobs mr:tools jobs:tools; d
     write "$to/a.c" "#include \"$from/b.h\""
     exits 0 "$to may see $from" "$lint/includes.sh" "$to/a.c"
 done
-for library in mpi.h:mr/comm.c vips/vips.h:jobs/pool.c jansson.h:formats/usage.c xxhash.h:jobs/a.c; do
+for library in mpi.h:mr/comm.c vips/vips.h:jobs/pool.c vips/vips.h:jobs/image.h \
+    jansson.h:formats/usage.c xxhash.h:jobs/a.c; do
     header=${library%:*} file=${library#*:}
     write "$file" "#  include <$header>"
     finds includes "$file" "^$file:2: $header belongs to" "$header is wrapped in one place"
 done
-for library in mpi.h:mr/comm_mpi.c vips/vips.h:jobs/image_load.c jansson.h:formats/json.c; do
+for library in mpi.h:mr/comm_mpi.c vips/vips.h:jobs/image_load.c vips/vips.h:jobs/image_internal.h \
+    jansson.h:formats/json.c; do
     write "${library#*:}" "#include <${library%:*}>"
     exits 0 "${library%:*} may be in ${library#*:}" "$lint/includes.sh" "${library#*:}"
 done
