@@ -127,7 +127,8 @@ T ?=
 SCRIPTS   := $(wildcard $(foreach d,lint cli mpi fault golden,tests/$(d)/*.t))
 matching   = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 RUN_TESTS  = BUILD='$(abspath $(BUILD))' SAN='$(SAN)' JOBS='$(JOBS)' tests/run.sh
-check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) $(if $(call matching,$(SCRIPTS)),all)
+check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) \
+    $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all)
 	@$(RUN_TESTS) $(call matching,$(UNIT_TESTS) $(REPLAYS) $(SCRIPTS))
 
 golden: all ## compare with the programs that the golden tests take for their oracles
