@@ -23,6 +23,19 @@ struct _DurableStream {
     GByteArray *buffer;
 };
 
+/* A full or failing disk is nobody's fault and everybody's trouble (MILLRACE_ERROR_IO); what else keeps a
+ * name from being made lies in the name. */
+static MillraceErrorKind
+creation_error_kind(int errnum)
+{
+    static const int disk[] = {ENOSPC, EDQUOT, EROFS, EIO, EMFILE, ENFILE, ENOMEM, ESTALE};
+
+    for (guint i = 0; i < G_N_ELEMENTS(disk); i++)
+        if (errnum == disk[i])
+            return MILLRACE_ERROR_IO;
+    return MILLRACE_ERROR_CANT_CREATE;
+}
+
 gboolean
 durable_write_all(int fd, const char *name, const void *bytes, gsize size_bytes, GError **error)
 {
@@ -65,7 +78,7 @@ enter_folder(int parent_fd, const char *name, int extra_flags, GError **error)
     if (fd >= 0)
         return fd;
 failed:
-    millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "creating folder %s", name);
+    millrace_error_set_errno(error, creation_error_kind(errno), errno, "creating folder %s", name);
     return -1;
 }
 
@@ -164,7 +177,7 @@ durable_publish(int from_fd, const char *temporary, int to_fd, const char *name,
     }
     if (errno == EEXIST)
         return PUBLISH_EXISTS;
-    millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "naming %s", name);
+    millrace_error_set_errno(error, creation_error_kind(errno), errno, "naming %s", name);
     return PUBLISH_FAILED;
 }
 

@@ -12,7 +12,8 @@ int durable_folder_open(const char *path, gboolean create, GError **error);
 
 /* Opens the folder at relative ("" or "a/b", no "..", no leading '/') beneath root_fd, creating what is
  * missing; a symlink on the way is refused. Every folder made is durable on return.
- * Returns: a descriptor to close, or -1 and MILLRACE_ERROR_CANT_CREATE. */
+ * Returns: a descriptor to close, or -1 and MILLRACE_ERROR_CANT_CREATE (a name that cannot be, a file in
+ * the way) or MILLRACE_ERROR_IO (a full or failing disk). */
 int durable_folder_beneath(int root_fd, const char *relative, GError **error);
 
 /* Reads dir_fd/name whole. Returns: (transfer full) bytes with a NUL behind them, or NULL and
@@ -35,7 +36,7 @@ gboolean durable_sync(int fd, const char *name, GError **error);
 typedef enum {
     PUBLISH_DONE,   /* it has it now */
     PUBLISH_EXISTS, /* something else has it; nothing was changed */
-    PUBLISH_FAILED  /* error */
+    PUBLISH_FAILED  /* error, of the kinds of durable_folder_beneath() */
 } PublishResult;
 
 /* Moves from_fd/temporary to to_fd/name unless that exists. The caller syncs both file and folder. */
