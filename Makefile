@@ -200,4 +200,4 @@ help: ## this list
 FORCE:
 .PHONY: all demo test check golden torture bench fuzz lint lint-all lint-format lint-headers \
     lint-banned lint-includes lint-shape lint-shell install deps clean help FORCE
-.PRECIOUS: $(BUILD)/%.o
+.SECONDARY:
