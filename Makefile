@@ -21,6 +21,7 @@ LDFLAGS_ALL := -Wl,--as-needed $(LDFLAGS)
 ifneq ($(SAN),)
 CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all -DMILLRACE_SANITIZED
 LDFLAGS_ALL += -fsanitize=$(SAN)
+SAN_OBJS    := $(BUILD)/tests/keep_loaded.o
 endif
 
 # Asked when a recipe needs it, not when this file is read: `make demo` may have to install them.
@@ -84,6 +85,7 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $$(LINKED_$$(call folder_of,$$*))
 	$(link)
 $(BINARIES):
 	$(link)
+$(BINARIES) $(UNIT_TESTS) $(REPLAYS): $(SAN_OBJS)
 
 define link
 @mkdir -p $(@D)
