@@ -1,6 +1,7 @@
 /* image.c - image_resize(): one image in, its outputs out. Sniffs, checks limits, plans every
  * output, decodes once, makes the outputs, meters the CPU. The lane behind it is libvips
- * (image_*.c). SPDX-License-Identifier: Apache-2.0 */
+ * (image_*.c).
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <time.h>
 

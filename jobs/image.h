@@ -1,6 +1,7 @@
 /* image.h - one image in, its outputs out: bytes and a list of specs, whatever lane does the work.
  * libvips is the general lane; faster lanes for single formats stand beside it behind
- * image_resize(). SPDX-License-Identifier: Apache-2.0 */
+ * image_resize().
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_IMAGE_H
 #define MILLRACE_JOBS_IMAGE_H
 

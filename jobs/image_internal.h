@@ -9,6 +9,7 @@
 #include "jobs/image.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, g_object_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsRegion, g_object_unref)
 
 /* What the header says, before any pixel. */
 typedef struct {
@@ -77,6 +78,11 @@ gboolean image_plan_check(ImageJob *job, const ImagePlan *plan);
 /* The pixels of one output from base: scaled, in the right colour space, upright, cropped.
  * Returns: (transfer full), or NULL with the failure recorded. */
 VipsImage *image_scale(ImageJob *job, VipsImage *base, const ImagePlan *plan);
+
+/* image_render.c */
+/* Computes all pixels of image into memory, from top to bottom, so that it may be read in any
+ * order. Returns: (transfer full), or NULL with libvips' error set. */
+VipsImage *image_render(VipsImage *image);
 
 /* image_icc.c */
 typedef enum {

@@ -1,7 +1,8 @@
 /* image_load.c - from bytes to a libvips image: the header against the limits, then the pixels at
  * the shrink that was planned. Each format's loader is named outright: nothing is sniffed twice,
  * and fail_on reaches it (vips_thumbnail_buffer() drops it, so that it passes truncated files as
- * good). SPDX-License-Identifier: Apache-2.0 */
+ * good).
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/image_internal.h"
 
 /* Errors fail, warnings do not: phones write JPEGs that make libjpeg grumble. */
@@ -150,7 +151,7 @@ image_load_shared(ImageJob *job, const ImagePlan *plans, guint count)
         g_object_unref(image);
         image = small;
     }
-    VipsImage *memory = image ? vips_image_copy_memory(image) : NULL;
+    VipsImage *memory = image ? image_render(image) : NULL;
     if (!memory)
         image_fail_vips(job);
     return memory;

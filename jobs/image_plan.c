@@ -2,8 +2,8 @@
  * to crop or pad. Pure arithmetic over the header, so that limits are checked before any pixel.
  *
  * Sizes must be those of vips_thumbnail(): it computes the scale from the size that the loader
- * gives after its own shrinking, so its rounding is followed step by step. SPDX-License-Identifier:
- * Apache-2.0 */
+ * gives after its own shrinking, so its rounding is followed step by step.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
 #include "jobs/image_internal.h"

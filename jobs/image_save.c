@@ -1,5 +1,6 @@
 /* image_save.c - from pixels to the bytes of an output: each format's encoder with our settings,
- * and what metadata goes with them. SPDX-License-Identifier: Apache-2.0 */
+ * and what metadata goes with them.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "jobs/image_internal.h"

@@ -1,8 +1,10 @@
 /* image_scale.c - from decoded pixels to the pixels of one output: scaled, in the right colour
  * space, upright, cropped or padded, without alpha where the format has none. The order of the
- * steps is that of vips_thumbnail(), whose results are the reference. SPDX-License-Identifier:
- * Apache-2.0 */
+ * steps is that of vips_thumbnail(), whose results are the reference.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/image_internal.h"
+
+#define RENDER_MAX_BYTES (64 << 20)
 
 /* Each step takes over *image and puts its result there. They return FALSE with libvips' error set.
  */
@@ -12,6 +14,17 @@ image_replace(VipsImage **image, VipsImage *next)
 {
     g_object_unref(*image);
     *image = next;
+}
+
+static gboolean
+to_memory(VipsImage **image)
+{
+    VipsImage *next = image_render(*image);
+
+    if (!next)
+        return FALSE;
+    image_replace(image, next);
+    return TRUE;
 }
 
 static gboolean
@@ -180,6 +193,13 @@ apply_profile(VipsImage **image, const OutputSpec *spec)
     return TRUE;
 }
 
+/* The encoder reads fastest from memory, but a very large image is better streamed through it. */
+static gboolean
+finish(VipsImage **image)
+{
+    return VIPS_IMAGE_SIZEOF_IMAGE(*image) > RENDER_MAX_BYTES || to_memory(image);
+}
+
 /* Upright and cropped: both read pixels out of order, so both need memory. Cropping in memory also
  * makes sure that every row is decoded: a crop that streams would not see that the file is cut. */
 static gboolean
@@ -196,10 +216,8 @@ turn_and_crop(VipsImage **image, const ImageHeader *header, const ImagePlan *pla
 
     if (header->orientation == 1 && !has_crop)
         return TRUE;
-    next = vips_image_copy_memory(*image);
-    if (!next)
+    if (!to_memory(image))
         return FALSE;
-    image_replace(image, next);
     if (header->orientation != 1) {
         if (vips_autorot(*image, &next, NULL))
             return FALSE;
@@ -298,7 +316,7 @@ image_scale(ImageJob *job, VipsImage *base, const ImagePlan *plan)
 
     if (!to_working_space(&image, plan) || !resize_to_plan(&image, plan) ||
         !apply_profile(&image, plan->spec) || !turn_and_crop(&image, &job->header, plan) ||
-        !pad(&image, plan) || !flatten(&image, plan)) {
+        !pad(&image, plan) || !flatten(&image, plan) || !finish(&image)) {
         image_fail_vips(job);
         return NULL;
     }
