@@ -158,7 +158,7 @@ lint: ## format, clang-tidy, headers alone, banned calls, includes, sizes, shell
 	@.ci/deps.sh build test lint
 	$(MAKE_IN_PARALLEL) --keep-going lint-all
 LINT_PKGS := $(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS) $(TEST_PKGS)
-tracked    = $(wildcard $(shell git ls-files -- $(1)))
+tracked    = $(or $(wildcard $(shell git ls-files -- $(1))),$(error lint needs a git checkout))
 lint-all: lint-format lint-headers lint-banned lint-includes lint-shape lint-shell \
     $$(patsubst %.c,$(BUILD)/%.tidy,$$(call tracked,*.c))
 lint-format:
@@ -176,7 +176,7 @@ lint-shape:
 	@tests/lint/shape.sh $(call tracked,*.c *.h *.sh *.t .ci/run Makefile)
 lint-shell:
 	@echo "  LINT  shellcheck"
-	@shellcheck -x -P SCRIPTDIR $(call tracked,*.sh *.t .ci/run)
+	@shellcheck -x -P SCRIPTDIR $(call tracked,*.sh *.t .ci/run tools/completion/*)
 $(BUILD)/%.tidy: %.c $(BUILD)/%.o .clang-tidy
 	@echo "  TIDY  $<"
 	@clang-tidy --quiet $< -- $(CFLAGS_ALL) $(call pkg,--cflags,$(LINT_PKGS))

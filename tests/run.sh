@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 corpus=${MILLRACE_CORPUS:-../shared/corpus}
 MILLRACE_CORPUS=$(realpath -m "$corpus")
-export BUILD SAN MILLRACE_CORPUS
+export BUILD SAN MILLRACE_CORPUS LC_ALL=C.UTF-8
 # Only here: a user's own mpirun shall go on asking twice before it runs as root.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
