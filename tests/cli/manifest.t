@@ -60,6 +60,7 @@ exits 64 'build refuses a customer that no reader takes' "$manifest" build --cus
 exits 64 'build refuses an empty customer' "$manifest" build --customer '' tree
 exits 64 'a typo in an option is a usage error' "$manifest" build --costumer x tree
 like "$(cat stderr)" 'did you mean --customer' 'that names the one meant'
+# shellcheck disable=SC2317 # it is called by exits
 build_onto_full_disk()
 {
     "$manifest" build tree >/dev/full

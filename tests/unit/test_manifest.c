@@ -4,6 +4,7 @@
 #include "formats/manifest.h"
 
 #include <criterion/criterion.h>
+#include <criterion/new/assert.h>
 #include <string.h>
 
 #include "formats/error.h"
@@ -24,8 +25,8 @@ drain(ManifestReader *reader, GString *out)
         g_string_append_c(out, '\n');
     }
     if (found < 0) {
-        cr_expect(g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT));
-        g_string_append_printf(out, "error %s\n", error->message);
+        gboolean kind = g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT);
+        g_string_append_printf(out, "%s %s\n", kind ? "error" : "ERROR KIND", error->message);
     }
     return found;
 }
@@ -49,13 +50,20 @@ transcript(const char *name, ManifestKind kind, const char *bytes, gsize size_by
 }
 
 static void
+expect_pieces(const char *name, const char *bytes, gsize size_bytes, gsize piece_bytes,
+              const char *expected)
+{
+    g_autofree char *got = transcript(name, MANIFEST_AUTO, bytes, size_bytes, piece_bytes);
+    gboolean same = strcmp(got, expected) == 0;
+    cr_expect(same, "pieces of %zu, got:\n%s\nexpected:\n%s", piece_bytes, got, expected);
+}
+
+static void
 expect(const char *name, const char *bytes, gsize size_bytes, const char *expected)
 {
     static const gsize pieces_bytes[] = {1, 2, 3, 7, 1 << 20};
-    for (guint i = 0; i < G_N_ELEMENTS(pieces_bytes); i++) {
-        g_autofree char *got = transcript(name, MANIFEST_AUTO, bytes, size_bytes, pieces_bytes[i]);
-        cr_expect_str_eq(got, expected, "pieces of %zu:\n%s", pieces_bytes[i], got);
-    }
+    for (guint i = 0; i < G_N_ELEMENTS(pieces_bytes); i++)
+        expect_pieces(name, bytes, size_bytes, pieces_bytes[i], expected);
 }
 
 static ManifestKind

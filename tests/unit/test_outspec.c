@@ -3,9 +3,17 @@
 #include "formats/outspec.h"
 
 #include <criterion/criterion.h>
+#include <criterion/new/assert.h>
 #include <string.h>
 
 #include "formats/error.h"
+
+static void
+expect_text(const char *got, const char *expected)
+{
+    gboolean same = strcmp(got, expected) == 0;
+    cr_expect(same, "got:\n%s\nexpected:\n%s", got, expected);
+}
 
 /* Parses what must parse. */
 static OutputSpec
@@ -23,7 +31,7 @@ expect_canonical(const char *text, const char *expected)
 {
     OutputSpec spec = parsed(text);
     g_autofree char *printed = output_spec_print(&spec);
-    cr_expect_str_eq(printed, expected);
+    expect_text(printed, expected);
 }
 
 static void
@@ -31,9 +39,10 @@ expect_error(const char *text, const char *expected)
 {
     OutputSpec spec;
     g_autoptr(GError) error = NULL;
-    cr_assert_not(output_spec_parse(text, &spec, &error), "%s parsed", text);
+    gboolean refused = !output_spec_parse(text, &spec, &error);
+    cr_assert(refused, "%s parsed", text);
     cr_expect(g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE));
-    cr_expect_str_eq(error->message, expected);
+    expect_text(error->message, expected);
 }
 
 static void
@@ -41,8 +50,9 @@ expect_list_error(const char *text, const char *expected)
 {
     OutputSpec specs[3];
     g_autoptr(GError) error = NULL;
-    cr_assert_eq(output_spec_parse_list(text, specs, G_N_ELEMENTS(specs), &error), -1);
-    cr_expect_str_eq(error->message, expected);
+    int count = output_spec_parse_list(text, specs, G_N_ELEMENTS(specs), &error);
+    cr_assert(count == -1, "%s parsed", text);
+    expect_text(error->message, expected);
 }
 
 Test(outspec, a_size_alone_gives_the_defaults)
