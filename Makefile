@@ -60,6 +60,8 @@ $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS    := $(FUZZERS:%=$(BUILD)/tests/replay_%)
+# Small programs of the golden tests and benches: peers and measures, with libvips alone.
+TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/golden/*.c tests/bench/*.c))
 folder_of   = $(if $(wildcard formats/$(1).c),formats,$(if $(wildcard mr/$(1).c),mr,$(if \
     $(filter image%,$(1)),image,jobs)))
 LINKED_formats := $(FORMATS_OBJS)
@@ -83,6 +85,9 @@ $(BUILD)/fuzz_%: private PKGS = $(PKGS_$(call folder_of,$*))
 $(BUILD)/fuzz_%: private LDFLAGS_ALL += -fsanitize=fuzzer
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $$(LINKED_$$(call folder_of,$$*))
 	$(link)
+$(TEST_TOOLS): private PKGS := $(VIPS_PKGS)
+$(TEST_TOOLS): %: %.o
+	$(link)
 $(BINARIES):
 	$(link)
 $(BINARIES) $(UNIT_TESTS) $(REPLAYS): $(SAN_OBJS)
@@ -94,7 +99,7 @@ define link
 endef
 
 $(UNIT_TESTS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): private PKGS := $(TEST_PKGS)
-$(IMAGE_OBJS): private PKGS := $(VIPS_PKGS)
+$(IMAGE_OBJS) $(TEST_TOOLS:%=%.o): private PKGS := $(VIPS_PKGS)
 $(BUILD)/mr/comm_mpi.o: private PKGS := $(MPI_PKGS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -130,16 +135,16 @@ SCRIPTS   := $(wildcard $(foreach d,lint cli mpi fault golden,tests/$(d)/*.t))
 matching   = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 RUN_TESTS  = BUILD='$(abspath $(BUILD))' SAN='$(SAN)' JOBS='$(JOBS)' tests/run.sh
 check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) \
-    $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all)
+    $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all $(TEST_TOOLS))
 	@$(RUN_TESTS) $(call matching,$(UNIT_TESTS) $(REPLAYS) $(SCRIPTS))
 
-golden: all ## compare with the programs that the golden tests take for their oracles
+golden: all $(TEST_TOOLS) ## compare with the programs that the golden tests take for their oracles
 	@$(RUN_TESTS) $(wildcard tests/golden/*.t)
 
 torture: all ## the fault tests, with many more rounds
 	@MILLRACE_TORTURE=1 $(RUN_TESTS) $(wildcard tests/fault/*.t)
 
-bench: all ## peers and us in one run, as ratios
+bench: all $(TEST_TOOLS) ## peers and us in one run, as ratios
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
