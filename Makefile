@@ -60,8 +60,6 @@ $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS    := $(FUZZERS:%=$(BUILD)/tests/replay_%)
-# Small programs of the golden tests and benches: peers and measures, with libvips alone.
-TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/golden/*.c tests/bench/*.c))
 folder_of   = $(if $(wildcard formats/$(1).c),formats,$(if $(wildcard mr/$(1).c),mr,$(if \
     $(filter image%,$(1)),image,jobs)))
 LINKED_formats := $(FORMATS_OBJS)
@@ -72,6 +70,9 @@ PKGS_formats   :=
 PKGS_mr        := $(MPI_PKGS)
 PKGS_image     := $(VIPS_PKGS)
 PKGS_jobs      := $(MPI_PKGS)
+
+# Small programs of the golden tests and benches: peers and measures, with libvips alone.
+TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/golden/*.c tests/bench/*.c))
 
 .SECONDEXPANSION:
 $(BUILD)/tests/test_%: private PKGS = $(TEST_PKGS) $(PKGS_$(call folder_of,$*))
