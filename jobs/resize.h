@@ -31,6 +31,7 @@ typedef struct {
     const char *job;           /* NULL: drawn once and frozen in the folder */
     const char *customer;      /* of rows that name none */
     const char *run_token;     /* of `millrace run`, for the report; may be NULL */
+    const char *worker_program; /* path of millrace-imageworker */
     guint worker_count;        /* per node; 0: its cores */
     gint64 deadline_us;
     guint64 pixels_max;
@@ -52,9 +53,12 @@ typedef struct {
 
 #define RESIZE_INVARIANTS_MAX 8
 
-/* What came of it; filled on rank 0. Times of wall and CPU are per row, over the whole job. */
+/* What came of it; all but the first three filled on rank 0 only. Times of wall and CPU are per row, over
+ * the whole job. */
 typedef struct {
     gboolean is_rank_0;
+    gboolean under_launcher;
+    gboolean error_elsewhere; /* the error arose on another rank, which has the message */
     char *job;
     gboolean complete;   /* every row of the manifest is accounted for */
     gboolean unchanged;  /* there was nothing to do */
@@ -75,8 +79,8 @@ typedef struct {
     ResizeInvariant invariants[RESIZE_INVARIANTS_MAX];
 } ResizeReport;
 
-/* *Collective.* Runs the job, or what is left of it. Returns FALSE and on every rank the same kind of error;
- * only on the rank where it arose, or on rank 0, is its message worth printing (*report.is_rank_0).
+/* *Collective.* Runs the job, or what is left of it. Returns FALSE and on every rank the same kind of
+ * error; its message is worth printing where report->error_elsewhere is not set.
  * MILLRACE_ERROR_INTERRUPTED: stopped early, to be resumed; MILLRACE_ERROR_INVARIANT: a sum is wrong. */
 gboolean resize_run(const ResizeConfig *config, ResizeReport *report, GError **error);
 void resize_report_clear(ResizeReport *report);

@@ -312,7 +312,7 @@ raise_file_limit(void)
 
 ResizeRank *
 resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder, const LedgerHeader *header,
-                 const char *worker_program, guint worker_count, GError **error)
+                 guint worker_count, GError **error)
 {
     ResizeRank *rank = g_new0(ResizeRank, 1);
 
@@ -328,7 +328,7 @@ resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder, const L
         rank->spec_count = (guint)count;
     }
     raise_file_limit();
-    rank->pool = pool_new(worker_program, worker_count, config->deadline_us);
+    rank->pool = pool_new(config->worker_program, worker_count, config->deadline_us);
     rank->committer = committer_new(folder, header, on_committed, rank);
     return rank;
 }

@@ -8,11 +8,11 @@
 
 typedef struct _ResizeRank ResizeRank;
 
-/* config, folder, header: borrowed until the rank is closed. worker_program: path of the image worker.
+/* config, folder, header: borrowed until the rank is closed.
  * Returns: (transfer full), or NULL and error. */
 ResizeRank *resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder,
-                             const LedgerHeader *header, const char *worker_program,
-                             guint worker_count, GError **error);
+                             const LedgerHeader *header, guint worker_count,
+                             GError **error);
 /* What rows are taken from; set once, before it runs. Borrowed. */
 void resize_rank_set_foreach(ResizeRank *rank, Foreach *each);
 /* Rows may lie ready: takes as many as there are free workers. */

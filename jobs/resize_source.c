@@ -33,7 +33,7 @@ struct _ResizeSource {
     guint8 *buffer;
 
     /* Of a pipe only. */
-    int spool_fd;
+    int spool_fd;       /* -1: nothing is spooled */
     guint64 spool_size; /* bytes an earlier try has left; they must come again */
     guint64 spooled;    /* bytes that have come */
     guint64 spool_synced;
@@ -158,6 +158,12 @@ resize_source_row_count(const ResizeSource *source)
     return source->identity.is_pipe && !source->ended ? 0 : source->row_count;
 }
 
+guint64
+resize_source_rows_seen(const ResizeSource *source)
+{
+    return source->row_count;
+}
+
 gboolean
 resize_source_ended(const ResizeSource *source)
 {
@@ -190,6 +196,12 @@ resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states,
                                         "spooling the manifest");
     source->spool_size = (guint64)status.st_size;
     return TRUE;
+}
+
+void
+resize_source_look(ResizeSource *source, const RowStates *states)
+{
+    source->states = states;
 }
 
 static gboolean
@@ -242,7 +254,7 @@ must_wait(ResizeSource *source)
 {
     struct pollfd ready = {.fd = source->fd, .events = POLLIN};
 
-    if (!source->identity.is_pipe || poll(&ready, 1, 0) != 0)
+    if (source->spool_fd < 0 || poll(&ready, 1, 0) != 0)
         return FALSE;
     if (!source->wake_source)
         source->wake_source = g_unix_fd_add(source->fd, G_IO_IN | G_IO_HUP, on_readable, source);
@@ -254,7 +266,7 @@ take_end(ResizeSource *source, GError **error)
 {
     manifest_reader_finish(source->reader);
     source->ended = TRUE;
-    if (!source->identity.is_pipe)
+    if (source->spool_fd < 0)
         return TRUE;
     if (source->spooled < source->spool_size)
         return spool_differs(error);
@@ -272,7 +284,7 @@ read_on(ResizeSource *source, GError **error)
         return FOREACH_ERROR;
     if (got == 0)
         return take_end(source, error) ? FOREACH_ITEM : FOREACH_ERROR;
-    if (source->identity.is_pipe && !spool(source, source->buffer, (gsize)got, error))
+    if (source->spool_fd >= 0 && !spool(source, source->buffer, (gsize)got, error))
         return FOREACH_ERROR;
     manifest_reader_push(source->reader, source->buffer, (gsize)got);
     return FOREACH_ITEM;

@@ -21,6 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ResizeSource, resize_source_free)
 const ManifestIdentity *resize_source_identity(const ResizeSource *source);
 /* Rows there are; of a pipe that has not ended, 0. */
 guint64 resize_source_row_count(const ResizeSource *source);
+/* Rows known of so far, whether it has ended or not. */
+guint64 resize_source_rows_seen(const ResizeSource *source);
 /* Has the manifest been read to its end? */
 gboolean resize_source_ended(const ResizeSource *source);
 
@@ -28,6 +30,8 @@ gboolean resize_source_ended(const ResizeSource *source);
  * wake: called when a pipe that had nothing has something. All borrowed until the source is freed. */
 gboolean resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states,
                              GSourceFunc wake, gpointer wake_data, GError **error);
+/* Begins to read rows for looking only: waits where a pipe has nothing, and spools nothing. */
+void resize_source_look(ResizeSource *source, const RowStates *states);
 /* As ForeachJob.next; the item's bytes are resize_item_encode()'s. */
 ForeachNext resize_source_next(ResizeSource *source, LeaseItem *item, GError **error);
 /* As ForeachJob.remaining. */

@@ -100,6 +100,12 @@ comm_max(Comm *comm, gint64 value)
     return comm->backend->max(comm->state, value);
 }
 
+gint64
+comm_sum(Comm *comm, gint64 value)
+{
+    return comm->backend->sum(comm->state, value);
+}
+
 void
 comm_broadcast(Comm *comm, GByteArray *bytes)
 {

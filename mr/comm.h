@@ -44,6 +44,8 @@ gint64 comm_poll_interval_us(const Comm *comm);
 
 /* *Collective.* The highest of all ranks' values. */
 gint64 comm_max(Comm *comm, gint64 value);
+/* *Collective.* The sum of all ranks' values. */
+gint64 comm_sum(Comm *comm, gint64 value);
 /* *Collective.* Rank 0's bytes, for every rank. On other ranks what bytes held is replaced. */
 void comm_broadcast(Comm *comm, GByteArray *bytes);
 

@@ -83,15 +83,26 @@ mpi_receive(gpointer data, CommMessage *message)
 }
 
 static gint64
-mpi_max(gpointer data, gint64 value)
+reduce(const MpiState *state, gint64 value, MPI_Op operation)
 {
-    MpiState *state = data;
-    gint64 highest = value;
+    gint64 result = value;
     MPI_Request request;
 
-    MPI_Iallreduce(&value, &highest, 1, MPI_INT64_T, MPI_MAX, state->comm, &request);
+    MPI_Iallreduce(&value, &result, 1, MPI_INT64_T, operation, state->comm, &request);
     wait_for(&request);
-    return highest;
+    return result;
+}
+
+static gint64
+mpi_max(gpointer data, gint64 value)
+{
+    return reduce(data, value, MPI_MAX);
+}
+
+static gint64
+mpi_sum(gpointer data, gint64 value)
+{
+    return reduce(data, value, MPI_SUM);
 }
 
 static void
@@ -125,7 +136,7 @@ mpi_close(gpointer data)
 gboolean
 comm_mpi_open(Comm *comm, GError **error)
 {
-    static const CommBackend backend = {mpi_close, mpi_send, mpi_receive, mpi_max, mpi_broadcast};
+    static const CommBackend backend = {mpi_close, mpi_send, mpi_receive, mpi_max, mpi_sum, mpi_broadcast};
     int provided = 0;
 
     /* Other threads of ours never call MPI. */
