@@ -23,12 +23,6 @@ cpu_now_us(void)
     return (guint64)now.tv_sec * 1000000 + (guint64)now.tv_nsec / 1000;
 }
 
-static void
-log_nothing(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
-{
-    (void)domain, (void)level, (void)message, (void)data;
-}
-
 gboolean
 image_init(GError **error)
 {
@@ -39,7 +33,7 @@ image_init(GError **error)
         return FALSE;
     }
     /* stderr is the operator's, who can do nothing about a warning of a decoder. */
-    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_ERROR, log_nothing, NULL);
+    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_ERROR, image_error_hear, NULL);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_leak_set(FALSE);
@@ -147,14 +141,14 @@ image_resize(const guint8 *bytes, gsize size_bytes, const OutputSpec *specs, gui
 
     g_assert(count > 0 && count <= OUTPUTS_PER_ROW_MAX);
     memset(result, 0, sizeof *result);
-    vips_error_clear();
+    image_error_clear();
     if (run(&job, specs, count, marks_us)) {
         result->output_count = count;
     } else {
         g_assert(result->class != ROW_OK);
         image_result_clear(result);
     }
-    vips_error_clear();
+    image_error_clear();
     share_cpu(result, count, start_us, marks_us);
 }
 

@@ -23,7 +23,6 @@ static const Pattern patterns[] = {
     {"arithmetic coding is not supported", ROW_UNSUPPORTED_FORMAT},
     {"Requested feature was omitted", ROW_UNSUPPORTED_FORMAT},
     {"Unsupported color conversion", ROW_UNSUPPORTED_FORMAT},
-    {"Unsupported marker type", ROW_UNSUPPORTED_FORMAT},
     {"Unsupported feature", ROW_UNSUPPORTED_FORMAT},
     {"Unsupported codec", ROW_UNSUPPORTED_FORMAT},
     {"Unsupported image type", ROW_UNSUPPORTED_FORMAT},
@@ -34,6 +33,10 @@ static const Pattern patterns[] = {
     {"exceeds the maximum image size", ROW_TOO_LARGE},
     {"Security limit exceeded", ROW_TOO_LARGE},
     {"image too large", ROW_TOO_LARGE},
+    {"CRC error", ROW_CORRUPT},
+    {"invalid chunk", ROW_CORRUPT},
+    {"Missing PLTE", ROW_CORRUPT},
+    {"Bogus", ROW_CORRUPT},
     {"Premature end of", ROW_TRUNCATED},
     {"premature end of", ROW_TRUNCATED},
     {"Unexpected end of", ROW_TRUNCATED},
@@ -45,7 +48,29 @@ static const Pattern patterns[] = {
     {"not enough data", ROW_TRUNCATED},
     {"Read error", ROW_TRUNCATED},
     {"Not enough data", ROW_TRUNCATED},
+    {"Read Error", ROW_TRUNCATED},
+    {"bad seek to", ROW_TRUNCATED},
+    {"Unexpected end", ROW_TRUNCATED},
+    {"unable to read source", ROW_TRUNCATED},
 };
+
+/* The last warning about the image in hand; libvips has one thread at a time for us. */
+static char heard[IMAGE_MESSAGE_MAX_BYTES];
+
+void
+image_error_clear(void)
+{
+    vips_error_clear();
+    heard[0] = '\0';
+}
+
+void
+image_error_hear(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+    (void)domain, (void)data;
+    if ((level & G_LOG_LEVEL_MASK) <= G_LOG_LEVEL_WARNING)
+        g_strlcpy(heard, message, sizeof heard);
+}
 
 static RowClass
 classify(const ImageJob *job, const char *text)
@@ -59,30 +84,35 @@ classify(const ImageJob *job, const char *text)
     return ROW_CORRUPT;
 }
 
-/* Appends text to a message of one line: newlines become "; ", other controls go. */
+/* One line of text: lines are joined by "; ", controls go, a line said twice is said once. */
 static void
 message_put(char *message, const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
-    gsize used = 0;
+    g_auto(GStrv) lines = g_strsplit(valid, "\n", -1);
+    g_autoptr(GString) joined = g_string_new(NULL);
+    const char *last = "";
 
-    g_strchomp(valid);
-    for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
-        const char *piece = p;
-        gsize size = (gsize)(g_utf8_next_char(p) - p);
-
-        if (*p == '\n') {
-            piece = "; ";
-            size = 2;
-        } else if (g_unichar_iscntrl(g_utf8_get_char(p))) {
+    for (char **line = lines; *line; line++) {
+        g_strstrip(*line);
+        if (**line == '\0' || g_str_equal(*line, last))
             continue;
+        if (joined->len > 0)
+            g_string_append(joined, "; ");
+        for (const char *p = *line; *p; p = g_utf8_next_char(p)) {
+            if (!g_unichar_iscntrl(g_utf8_get_char(p)))
+                g_string_append_unichar(joined, g_utf8_get_char(p));
         }
-        if (used + size > IMAGE_MESSAGE_MAX_BYTES - 1)
-            break;
-        memcpy(message + used, piece, size);
-        used += size;
+        last = *line;
     }
-    message[used] = '\0';
+    if (joined->len > IMAGE_MESSAGE_MAX_BYTES - 1) {
+        const char *end = joined->str + IMAGE_MESSAGE_MAX_BYTES - 1;
+
+        if (((guchar)*end & 0xc0) == 0x80) /* never cut inside a character */
+            end = g_utf8_find_prev_char(joined->str, end);
+        g_string_truncate(joined, (gsize)(end - joined->str));
+    }
+    memcpy(message, joined->str, joined->len + 1);
 }
 
 gboolean
@@ -104,12 +134,10 @@ image_fail(ImageJob *job, RowClass class, const char *format, ...)
 gboolean
 image_fail_vips(ImageJob *job)
 {
-    const char *text = vips_error_buffer();
+    g_autofree char *text = g_strconcat(vips_error_buffer(), heard, NULL);
     RowClass class = classify(job, text);
 
-    if (*text == '\0')
-        text = "the image library failed without a message";
-    image_fail(job, class, "%s", text);
-    vips_error_clear();
+    image_fail(job, class, "%s", *text ? text : "the image library failed without a message");
+    image_error_clear();
     return FALSE;
 }

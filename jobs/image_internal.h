@@ -41,6 +41,7 @@ typedef struct {
     gsize size_bytes;
     ImageFormat format;
     ImageHeader header;
+    double base_shrink; /* from the stored image to the one that was loaded, in both directions */
     const ImageLimits *limits;
     ImageResult *result;
 } ImageJob;
@@ -48,6 +49,8 @@ typedef struct {
 /* image_sniff.c */
 /* Names what bytes seem to be, for the message of an image that we do not read: "BMP", or NULL. */
 const char *image_sniff_foreign(const guint8 *bytes, gsize size_bytes);
+/* Counts the frames of a GIF; the library stops at 4096. */
+int image_gif_frames(const guint8 *bytes, gsize size_bytes);
 /* Does the file end before its own structure says? Looks at lengths only; TRUE is certain. */
 gboolean image_ends_early(ImageFormat format, const guint8 *bytes, gsize size_bytes);
 
@@ -55,6 +58,10 @@ gboolean image_ends_early(ImageFormat format, const guint8 *bytes, gsize size_by
 /* Records the first failure of the job; later ones are its consequences and change nothing.
  * Returns: FALSE, so that callers can return it. */
 gboolean image_fail(ImageJob *job, RowClass class, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Forgets what the library said so far: before each image. */
+void image_error_clear(void);
+/* The log handler of libvips: some decoders give their reason only as a warning. It is kept. */
+void image_error_hear(const char *domain, GLogLevelFlags level, const char *message, gpointer data);
 /* Records libvips' own error text, classified, and clears it. Returns: FALSE. */
 gboolean image_fail_vips(ImageJob *job);
 
@@ -71,6 +78,8 @@ VipsImage *image_load_shared(ImageJob *job, const ImagePlan *plans, guint count)
 /* image_plan.c */
 void image_plan_make(ImageFormat input_format, const ImageHeader *header, const OutputSpec *spec,
                      ImagePlan *plan);
+/* The length that vips_resize() gives a side that is shrunk. */
+int image_plan_side(int side_px, double shrink);
 /* Holds the output's size against the limits and what its format can hold. */
 gboolean image_plan_check(ImageJob *job, const ImagePlan *plan);
 
@@ -94,6 +103,14 @@ typedef enum {
 IccKind image_icc_kind(VipsImage *image);
 /* Is the profile sRGB by its numbers? */
 gboolean image_icc_is_srgb(const guint8 *profile, gsize size_bytes);
+
+/* image_metadata.c */
+/* Leaves in image what its output shall carry. *strip: whether the encoder is to write no metadata.
+ * Returns: (transfer full), or NULL with libvips' error set. */
+VipsImage *image_metadata_prepare(VipsImage *image, const OutputSpec *spec, gboolean *strip);
+/* Takes out the Exif block that the encoders of JPEG and WebP make up. (That of AVIF stays: it says
+ * resolution and size, nothing of the source.) */
+void image_metadata_drop_exif(ImageFormat format, ImageOutput *output);
 
 /* image_save.c */
 gboolean image_can_save(ImageFormat format);

@@ -84,6 +84,8 @@ image_header_read(ImageJob *job)
         .orientation = vips_image_get_orientation(image),
         .is_turned = vips_image_get_orientation_swap(image),
     };
+    if (job->format == IMAGE_FORMAT_GIF)
+        job->header.pages = image_gif_frames(job->bytes, job->size_bytes);
     job->result->pixels_in = (guint64)job->header.width_px * (guint64)job->header.height_px;
     if (!header_check(job))
         return FALSE;
@@ -99,6 +101,7 @@ image_load(ImageJob *job, double load_shrink)
 {
     VipsImage *image = loader_open(job, load_shrink);
 
+    job->base_shrink = load_shrink;
     if (!image)
         image_fail_vips(job);
     return image;
@@ -150,6 +153,7 @@ image_load_shared(ImageJob *job, const ImagePlan *plans, guint count)
 
         g_object_unref(image);
         image = small;
+        job->base_shrink *= shrink;
     }
     VipsImage *memory = image ? image_render(image) : NULL;
     if (!memory)

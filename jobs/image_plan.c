@@ -65,17 +65,6 @@ jpeg_shrink(double shrink)
     return shrink >= 16 ? 8 : shrink >= 8 ? 4 : shrink >= 4 ? 2 : 1;
 }
 
-/* The size that vips_resize() gives a side. */
-static int
-scaled_side(int side, double shrink)
-{
-    double scale = MAX(1.0 / shrink, 1.0 / side);
-
-    if (scale < 1.0)
-        return (int)(side / (1.0 / scale) + 0.5);
-    return MAX(1, (int)(side * scale + 0.5));
-}
-
 static void
 plan_load(ImagePlan *plan, ImageFormat input_format, const ImageHeader *header, const Box *box)
 {
@@ -121,6 +110,16 @@ output_format(ImageFormat asked, ImageFormat input)
     return image_can_save(input) ? input : IMAGE_FORMAT_PNG;
 }
 
+int
+image_plan_side(int side_px, double shrink)
+{
+    double scale = MAX(1.0 / shrink, 1.0 / side_px);
+
+    if (scale < 1.0) /* rounded as vips_reduce() does, which is handed the reciprocal again */
+        return (int)(side_px / (1.0 / scale) + 0.5);
+    return MAX(1, (int)(side_px * scale + 0.5));
+}
+
 void
 image_plan_make(ImageFormat input_format, const ImageHeader *header, const OutputSpec *spec,
                 ImagePlan *plan)
@@ -133,8 +132,8 @@ image_plan_make(ImageFormat input_format, const ImageHeader *header, const Outpu
     *plan = (ImagePlan){.spec = spec, .format = output_format(spec->format, input_format)};
     plan_load(plan, input_format, header, &box);
     box_shrink(&box, plan->loaded_width_px, plan->loaded_height_px, &plan->hshrink, &plan->vshrink);
-    plan->scaled_width_px = scaled_side(plan->loaded_width_px, plan->hshrink);
-    plan->scaled_height_px = scaled_side(plan->loaded_height_px, plan->vshrink);
+    plan->scaled_width_px = image_plan_side(plan->loaded_width_px, plan->hshrink);
+    plan->scaled_height_px = image_plan_side(plan->loaded_height_px, plan->vshrink);
     plan_output_size(plan, spec, header->is_turned);
 }
 

@@ -1,8 +1,6 @@
 /* image_save.c - from pixels to the bytes of an output: each format's encoder with our settings,
  * and what metadata goes with them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "jobs/image_internal.h"
 
 #define PNG_COMPRESSION_DEFAULT 6
@@ -70,10 +68,12 @@ encode(VipsImage *image, const ImagePlan *plan, gboolean strip, void **bytes, gs
 gboolean
 image_save(ImageJob *job, VipsImage *image, const ImagePlan *plan, ImageOutput *output)
 {
+    gboolean strip;
+    g_autoptr(VipsImage) ready = image_metadata_prepare(image, plan->spec, &strip);
     void *bytes = NULL;
     gsize size_bytes = 0;
 
-    if (encode(image, plan, !plan->spec->keep_metadata, &bytes, &size_bytes)) {
+    if (!ready || encode(ready, plan, strip, &bytes, &size_bytes)) {
         g_free(bytes);
         return image_fail_vips(job);
     }
@@ -82,6 +82,8 @@ image_save(ImageJob *job, VipsImage *image, const ImagePlan *plan, ImageOutput *
     output->height_px = (guint32)image->Ysize;
     output->bytes = bytes;
     output->size_bytes = size_bytes;
+    if (!plan->spec->keep_metadata && (!strip || plan->format == IMAGE_FORMAT_WEBP))
+        image_metadata_drop_exif(plan->format, output);
     return TRUE;
 }
 

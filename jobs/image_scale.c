@@ -134,17 +134,23 @@ resize(VipsImage **image, double hscale, double vscale)
     return TRUE;
 }
 
-/* Scales to exactly what the plan says, whatever base it starts from. */
-static gboolean
-resize_to_plan(VipsImage **image, const ImagePlan *plan)
+/* The scale of one side of base: the plan's own, unless its rounding would miss the planned size.
+ */
+static double
+side_scale(int base_px, int scaled_px, double shrink)
 {
-    int width = (*image)->Xsize;
-    int height = (*image)->Ysize;
+    return image_plan_side(base_px, shrink) == scaled_px ? 1.0 / shrink
+                                                         : (double)scaled_px / base_px;
+}
 
-    if (width == plan->loaded_width_px && height == plan->loaded_height_px)
-        return resize(image, 1.0 / plan->hshrink, 1.0 / plan->vshrink);
-    return resize(image, (double)plan->scaled_width_px / width,
-                  (double)plan->scaled_height_px / height);
+/* Scales to exactly what the plan says, however far base was shrunk before. */
+static gboolean
+resize_to_plan(VipsImage **image, const ImageJob *job, const ImagePlan *plan)
+{
+    double done = job->base_shrink / plan->load_shrink;
+
+    return resize(image, side_scale((*image)->Xsize, plan->scaled_width_px, plan->hshrink / done),
+                  side_scale((*image)->Ysize, plan->scaled_height_px, plan->vshrink / done));
 }
 
 /* A grey image came back from its profile as RGB with equal bands: one of them is enough. */
@@ -314,7 +320,7 @@ image_scale(ImageJob *job, VipsImage *base, const ImagePlan *plan)
 {
     g_autoptr(VipsImage) image = g_object_ref(base);
 
-    if (!to_working_space(&image, plan) || !resize_to_plan(&image, plan) ||
+    if (!to_working_space(&image, plan) || !resize_to_plan(&image, job, plan) ||
         !apply_profile(&image, plan->spec) || !turn_and_crop(&image, &job->header, plan) ||
         !pad(&image, plan) || !flatten(&image, plan) || !finish(&image)) {
         image_fail_vips(job);

@@ -155,6 +155,42 @@ image_sniff(const guint8 *bytes, gsize size_bytes)
     return sniff_isobmff(bytes, size_bytes);
 }
 
+/* Steps over data in sub-blocks. Returns: where it ends. */
+static gsize
+gif_skip_data(const guint8 *bytes, gsize size_bytes, gsize at)
+{
+    while (at < size_bytes && bytes[at] != 0)
+        at += 1 + (gsize)bytes[at];
+    return at + 1;
+}
+
+static gsize
+gif_palette_bytes(guint8 flags)
+{
+    return flags & 0x80 ? (gsize)3 << ((flags & 7) + 1) : 0;
+}
+
+int
+image_gif_frames(const guint8 *bytes, gsize size_bytes)
+{
+    int count = 0;
+
+    if (size_bytes < 13)
+        return 0;
+    for (gsize at = 13 + gif_palette_bytes(bytes[10]); at < size_bytes;) {
+        if (bytes[at] == 0x21) { /* an extension: its label, then data */
+            at = gif_skip_data(bytes, size_bytes, at + 2);
+        } else if (bytes[at] == 0x2c && at + 10 < size_bytes && count < G_MAXINT) {
+            count++; /* a frame: its place and palette, the code size, then data */
+            at += 10 + gif_palette_bytes(bytes[at + 9]);
+            at = gif_skip_data(bytes, size_bytes, at + 1);
+        } else {
+            break;
+        }
+    }
+    return count;
+}
+
 static gboolean
 jpeg_ends_early(const guint8 *bytes, gsize size_bytes)
 {
@@ -213,6 +249,23 @@ isobmff_ends_early(const guint8 *bytes, gsize size_bytes)
     return at != size_bytes;
 }
 
+/* Most writers put the directory behind the pixels: it is the first that a cut takes away. */
+static gboolean
+tiff_ends_early(const guint8 *bytes, gsize size_bytes)
+{
+    if (size_bytes < 16)
+        return TRUE;
+    if (bytes[2] == '+' || bytes[3] == '+') /* BigTIFF */
+        return FALSE;
+    guint64 offset = bytes[0] == 'I' ? read_u32le(bytes + 4) : read_u32be(bytes + 4);
+    if (offset + 2 > size_bytes)
+        return TRUE;
+    const guint8 *directory = bytes + offset;
+    guint64 entries = bytes[0] == 'I' ? (guint)directory[1] << 8 | directory[0]
+                                      : (guint)directory[0] << 8 | directory[1];
+    return offset + 2 + entries * 12 > size_bytes;
+}
+
 gboolean
 image_ends_early(ImageFormat format, const guint8 *bytes, gsize size_bytes)
 {
@@ -229,7 +282,7 @@ image_ends_early(ImageFormat format, const guint8 *bytes, gsize size_bytes)
     case IMAGE_FORMAT_HEIF:
         return isobmff_ends_early(bytes, size_bytes);
     case IMAGE_FORMAT_TIFF:
-        return size_bytes < 16;
+        return tiff_ends_early(bytes, size_bytes);
     default:
         return FALSE;
     }
