@@ -269,7 +269,7 @@ end(Run *run, gboolean committed, gboolean stopped, GError **error)
         return FALSE;
     report->complete = report->complete && report->skipped_count == 0;
     g_autoptr(GString) json = g_string_new(NULL);
-    resize_report_print_json(report, run->config->run_token, verdict(report), json);
+    resize_report_print_json(report, verdict(report), json);
     return durable_write_file(run->folder.state_fd, report_file, json->str, json->len, error);
 }
 
@@ -326,6 +326,20 @@ run_stages(Run *run, GError **error)
     return agree(run, !is_rank_0 || judge(run, error), error);
 }
 
+/* Rank 0 leaves the verdict where `millrace run` looks for it. Then every rank may exit with 0, which spares
+ * two seconds and mpirun's banner. */
+static void
+tell(Run *run, const GError *error)
+{
+    ResizeReport *report = run->report;
+    gboolean told = FALSE;
+
+    if (report->is_rank_0 && run->config->run_token && run->folder.state_fd >= 0)
+        told = resize_folder_tell(&run->folder, run->config->run_token,
+                                  error ? millrace_error_exit_code(error) : verdict(report));
+    report->told = comm_max(run->comm, told) > 0;
+}
+
 gboolean
 resize_run(const ResizeConfig *config, ResizeReport *report, GError **error)
 {
@@ -341,7 +355,11 @@ resize_run(const ResizeConfig *config, ResizeReport *report, GError **error)
     report->under_launcher = comm_under_launcher();
     run.worker_count = share_of_workers(&run);
     report->try_worker_count = (guint)comm_sum(run.comm, run.worker_count);
-    gboolean good = run_stages(&run, error);
+    g_autoptr(GError) failure = NULL;
+    gboolean good = run_stages(&run, &failure);
+    tell(&run, failure);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
     if (run.rank)
         resize_rank_close(run.rank, NULL);
     g_clear_pointer(&run.each, foreach_free);

@@ -30,7 +30,7 @@ typedef struct {
     const char *name_template; /* NULL: the default names */
     const char *job;           /* NULL: drawn once and frozen in the folder */
     const char *customer;      /* of rows that name none */
-    const char *run_token;     /* of `millrace run`, for the report; may be NULL */
+    const char *run_token;     /* of `millrace run`, for the verdict; may be NULL */
     const char *worker_program; /* path of millrace-imageworker */
     guint worker_count;        /* per node; 0: its cores */
     gint64 deadline_us;
@@ -53,11 +53,12 @@ typedef struct {
 
 #define RESIZE_INVARIANTS_MAX 8
 
-/* What came of it; all but the first three filled on rank 0 only. Times of wall and CPU are per row, over
+/* What came of it; all but the first four filled on rank 0 only. Times of wall and CPU are per row, over
  * the whole job. */
 typedef struct {
     gboolean is_rank_0;
     gboolean under_launcher;
+    gboolean told;            /* the verdict is in the folder, under the run's token */
     gboolean error_elsewhere; /* the error arose on another rank, which has the message */
     char *job;
     gboolean complete;   /* every row of the manifest is accounted for */
@@ -90,8 +91,7 @@ gdouble resize_report_harvest(const ResizeReport *report);
 guint64 resize_report_failed_count(const ResizeReport *report);
 
 /* Appends the report as JSON, or as a few lines for people. */
-void resize_report_print_json(const ResizeReport *report, const char *run_token, int exit_code,
-                              GString *out);
+void resize_report_print_json(const ResizeReport *report, int exit_code, GString *out);
 void resize_report_print_text(const ResizeReport *report, const char *folder, GString *out);
 
 /* What a run would do, without doing it. */

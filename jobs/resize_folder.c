@@ -11,6 +11,7 @@
 
 #include "formats/durable.h"
 #include "formats/error.h"
+#include "formats/json.h"
 #include "jobs/resize_name.h"
 
 enum { LOCK_WAIT_US = 10 * G_USEC_PER_SEC, LOCK_RETRY_US = 50000 };
@@ -167,6 +168,18 @@ resize_folder_next_try(const GPtrArray *ledgers)
     for (guint i = 0; i < ledgers->len; i++)
         highest = MAX(highest, ledger_try(ledgers->pdata[i]));
     return highest + 1;
+}
+
+gboolean
+resize_folder_tell(const ResizeFolder *folder, const char *run_token, int exit_code)
+{
+    g_autoptr(GString) json = g_string_new(NULL);
+
+    json_open(json, NULL, '{');
+    json_put_string(json, "run", run_token);
+    json_put_int(json, "exit_code", exit_code);
+    g_string_append(json, "}\n");
+    return durable_write_file(folder->state_fd, "verdict.json", json->str, json->len, NULL);
 }
 
 void

@@ -6,6 +6,7 @@
  *     ledger-WRITER     rows done, one file per writer
  *     usage-WRITER.ndjson  their events
  *     tmp/              outputs before they have their names
+ *     verdict.json      the exit code of the last run under `millrace run`
  *     results.ndjson, report.json   made from the ledgers at the end of each run
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -54,6 +55,9 @@ GPtrArray *resize_folder_ledgers(const ResizeFolder *folder, GError **error);
 guint resize_folder_next_try(const GPtrArray *ledgers);
 /* "ledger-n07-3-1" -> "n07-3-1" */
 const char *resize_folder_ledger_writer(const char *ledger);
+
+/* Leaves a run's exit code for `millrace run`. Returns: whether it is there. */
+gboolean resize_folder_tell(const ResizeFolder *folder, const char *run_token, int exit_code);
 
 /* Removes what died with an earlier run from tmp/. */
 void resize_folder_sweep(const ResizeFolder *folder);

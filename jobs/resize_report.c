@@ -91,15 +91,12 @@ print_try(const ResizeReport *report, GString *out)
 }
 
 void
-resize_report_print_json(const ResizeReport *report, const char *run_token, int exit_code,
-                         GString *out)
+resize_report_print_json(const ResizeReport *report, int exit_code, GString *out)
 {
     json_open(out, NULL, '{');
     json_put_int(out, "version", 1);
     json_put_string(out, "verb", "resize");
     json_put_string(out, "job", report->job);
-    if (run_token)
-        json_put_string(out, "run", run_token);
     json_put_int(out, "exit_code", exit_code);
     json_put_bool(out, "complete", report->complete);
     json_put_double(out, "harvest", resize_report_harvest(report), 6);
@@ -113,8 +110,10 @@ resize_report_print_json(const ResizeReport *report, const char *run_token, int 
         const ResizeInvariant *invariant = &report->invariants[i];
         json_open(out, NULL, '{');
         json_put_string(out, "name", invariant->name);
-        json_put_uint(out, invariant->left_name, invariant->left);
-        json_put_uint(out, invariant->right_name, invariant->right);
+        json_put_string(out, "left_name", invariant->left_name);
+        json_put_uint(out, "left", invariant->left);
+        json_put_string(out, "right_name", invariant->right_name);
+        json_put_uint(out, "right", invariant->right);
         json_put_bool(out, "holds", invariant->left == invariant->right);
         g_string_append_c(out, '}');
     }

@@ -22,8 +22,9 @@
 #include "jobs/row_states.h"
 
 enum { READERS_OPEN_MAX = 64 };
+#define HASH_SUM_MASK ((1ULL << 53) - 1) /* whole numbers that JSON readers keep exact */
 
-/* A multiset of lines: how many, and the sum of their hashes. */
+/* A multiset of lines: how many, and the sum of their hashes modulo 2^53. */
 typedef struct {
     guint64 count;
     guint64 hash_sum;
@@ -50,7 +51,7 @@ static void
 line_set_add(LineSet *set, const char *line, gsize size_bytes)
 {
     set->count++;
-    set->hash_sum += fingerprint_line(line, size_bytes);
+    set->hash_sum = (set->hash_sum + fingerprint_line(line, size_bytes)) & HASH_SUM_MASK;
 }
 
 /* Adds every line of text, which ends with a newline. */

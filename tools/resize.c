@@ -290,6 +290,7 @@ main(int argc, char **argv)
     else if (!good && !report.error_elsewhere)
         code = tool_fail(error);
     resize_report_clear(&report);
-    /* Under mpirun one exit code tells all: rank 0's; under `millrace run`, which reads the report, none. */
-    return report.under_launcher && (config.run_token || !report.is_rank_0) ? EXIT_ALL_DONE : code;
+    /* A rank that fails costs mpirun two seconds and a banner, so one tells for all; under `millrace run`,
+     * which reads the verdict, none needs to. */
+    return report.under_launcher && (report.told || report.error_elsewhere) ? EXIT_ALL_DONE : code;
 }
