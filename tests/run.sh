@@ -39,7 +39,7 @@ for test in "$@"; do
     esac
 done
 if [ ${#scripts[@]} -gt 0 ]; then
-    prove --timer -j "$JOBS" "${scripts[@]}" || failed+=(prove)
+    prove --exec bash --timer -j "$JOBS" "${scripts[@]}" || failed+=(prove)
 fi
 
 for report in "$reports"/*; do
