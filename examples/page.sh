@@ -13,12 +13,14 @@ cat <<'HTML'
 <title>Millrace: what was resized</title>
 <style>
   body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222 }
-  ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 1.5rem; list-style: none; padding: 0 }
+  ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(21rem, 1fr)); gap: 1.5rem; list-style: none; padding: 0 }
   li { border: 1px solid #ddd; border-radius: .5rem; overflow: hidden }
   img { display: block; width: 100%; height: 14rem; object-fit: contain; background: #f4f4f4 }
   table { border-collapse: collapse; width: 100%; font-size: .85rem }
   th, td { padding: .15rem .75rem; text-align: right; font-variant-numeric: tabular-nums }
   th:first-child, td:first-child { text-align: left }
+  td:nth-child(n + 2) { white-space: nowrap }
+  td:first-child { overflow-wrap: anywhere }
   h2 { font-size: 1rem; margin: .5rem .75rem; overflow-wrap: anywhere }
   .failed { color: #a00 }
 </style>
@@ -29,7 +31,7 @@ jq -r '
   def mb: . / 1e6 * 100 | round / 100 | tostring + " MB";
   "<p>\(.rows.resized) of \(.rows.manifest) images, harvest \(.harvest * 100)&nbsp;%: " +
   "\(.bytes_in | mb) in, \(.bytes_out | mb) out, \(.cpu_us / 1e6 * 100 | round / 100) s of CPU time. " +
-  "A row took \(.row_wall_us.p50 / 1000) ms at the median and \(.row_wall_us.p99 / 1000) ms at the 99th percentile.</p>"
+  "A row took \(.row_wall_us.p50 / 1000 | round) ms at the median and \(.row_wall_us.p99 / 1000 | round) ms at the 99th percentile.</p>"
 ' "$state/report.json"
 
 echo "<ul>"
