@@ -8,6 +8,8 @@
 #include "formats/error.h"
 #include "jobs/image_internal.h"
 
+#define WARM_SIDE_PX 64
+
 /* The loaders that stay. All others, and all that open files, are blocked. */
 static const char *const loaders[] = {
     "VipsForeignLoadJpegBuffer",  "VipsForeignLoadPngBuffer",  "VipsForeignLoadWebpBuffer",
@@ -23,9 +25,49 @@ cpu_now_us(void)
     return (guint64)now.tv_sec * 1000000 + (guint64)now.tv_nsec / 1000;
 }
 
+/* A small image with a profile that must be transformed: it goes through all that starts lazily. */
+static VipsImage *
+warm_image_new(void)
+{
+    g_autoptr(VipsImage) black = NULL;
+    g_autoptr(VipsImage) srgb = NULL;
+    VipsImage *image;
+
+    if (vips_black(&black, WARM_SIDE_PX, WARM_SIDE_PX, "bands", 3, NULL) ||
+        vips_copy(black, &srgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) ||
+        vips_icc_transform(srgb, &image, "p3", "input_profile", "srgb", NULL))
+        return NULL;
+    return image;
+}
+
+/* Does once, in each way, what images will ask for: code generated, tables made, files opened. */
+static gboolean
+warm_up(GError **error)
+{
+    const OutputSpec spec = {.width_px = WARM_SIDE_PX / 4, .quality = OUTPUT_QUALITY_DEFAULT};
+    const ImageLimits limits = {WARM_SIDE_PX * WARM_SIDE_PX};
+    g_autoptr(VipsImage) image = warm_image_new();
+    g_autofree void *bytes = NULL;
+    gsize size_bytes = 0;
+    ImageResult result = {.class = ROW_CORRUPT};
+
+    if (image)
+        image_save_warm(image);
+    if (image && vips_jpegsave_buffer(image, &bytes, &size_bytes, NULL) == 0)
+        image_resize(bytes, size_bytes, &spec, 1, &limits, &result);
+    if (result.class != ROW_OK)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BUG,
+                    "libvips cannot resize an image of its own: %s%s", result.message,
+                    vips_error_buffer());
+    image_error_clear();
+    image_result_clear(&result);
+    return result.class == ROW_OK;
+}
+
 gboolean
 image_init(GError **error)
 {
+    image_modules_hide();
     if (VIPS_INIT("millrace-imageworker")) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BUG, "cannot start libvips: %s",
                     vips_error_buffer());
@@ -34,6 +76,7 @@ image_init(GError **error)
     }
     /* stderr is the operator's, who can do nothing about a warning of a decoder. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_ERROR, image_error_hear, NULL);
+    image_modules_load();
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_leak_set(FALSE);
@@ -41,8 +84,7 @@ image_init(GError **error)
     vips_operation_block_set("VipsForeignLoad", TRUE);
     for (guint i = 0; i < G_N_ELEMENTS(loaders); i++)
         vips_operation_block_set(loaders[i], FALSE);
-    image_save_warm();
-    return TRUE;
+    return warm_up(error);
 }
 
 void

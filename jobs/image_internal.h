@@ -46,6 +46,12 @@ typedef struct {
     ImageResult *result;
 } ImageJob;
 
+/* image_modules.c */
+/* Before vips_init(): keeps it from loading its modules. */
+void image_modules_hide(void);
+/* After it: loads those that we use. */
+void image_modules_load(void);
+
 /* image_sniff.c */
 /* Names what bytes seem to be, for the message of an image that we do not read: "BMP", or NULL. */
 const char *image_sniff_foreign(const guint8 *bytes, gsize size_bytes);
@@ -114,8 +120,8 @@ void image_metadata_drop_exif(ImageFormat format, ImageOutput *output);
 
 /* image_save.c */
 gboolean image_can_save(ImageFormat format);
-/* Finds out what can be written, by writing one small image in each format. */
-void image_save_warm(void);
+/* Finds out what can be written, by writing a small image in each format. */
+void image_save_warm(VipsImage *image);
 /* Encodes image into output. */
 gboolean image_save(ImageJob *job, VipsImage *image, const ImagePlan *plan, ImageOutput *output);
 

@@ -9,7 +9,6 @@
 #define GIF_EFFORT_DEFAULT      7
 #define HEIF_EFFORT_DEFAULT     4
 #define JPEG_EFFORT_OPTIMIZES   5
-#define WARM_SIDE_PX            16
 
 static gboolean can_save[IMAGE_FORMAT_COUNT];
 
@@ -88,19 +87,15 @@ image_save(ImageJob *job, VipsImage *image, const ImagePlan *plan, ImageOutput *
 }
 
 void
-image_save_warm(void)
+image_save_warm(VipsImage *image)
 {
     for (int format = IMAGE_FORMAT_JPEG; format < IMAGE_FORMAT_COUNT; format++) {
         OutputSpec spec = {.quality = OUTPUT_QUALITY_DEFAULT, .effort = 0};
         ImagePlan plan = {.spec = &spec, .format = (ImageFormat)format};
-        g_autoptr(VipsImage) black = NULL;
-        g_autoptr(VipsImage) image = NULL;
         void *bytes = NULL;
         gsize size_bytes;
 
-        if (vips_black(&black, WARM_SIDE_PX, WARM_SIDE_PX, "bands", 3, NULL) == 0 &&
-            vips_copy(black, &image, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) == 0)
-            can_save[format] = encode(image, &plan, TRUE, &bytes, &size_bytes) == 0;
+        can_save[format] = encode(image, &plan, TRUE, &bytes, &size_bytes) == 0;
         g_free(bytes);
         vips_error_clear();
     }
