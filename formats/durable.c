@@ -95,8 +95,12 @@ durable_folder_open(const char *path, gboolean create, GError **error)
                                  errno, "opening folder %s", path);
         return -1;
     }
-    g_autofree char *parent = g_path_get_dirname(path);
-    g_autofree char *name = g_path_get_basename(path);
+    /* g_path_get_dirname("a/") is "a", which would make a/a. */
+    g_autofree char *trimmed = g_strdup(path);
+    for (gsize size = strlen(trimmed); size > 1 && trimmed[size - 1] == '/'; size--)
+        trimmed[size - 1] = '\0';
+    g_autofree char *parent = g_path_get_dirname(trimmed);
+    g_autofree char *name = g_path_get_basename(trimmed);
     int parent_fd = durable_folder_open(parent, TRUE, error);
     if (parent_fd < 0)
         return -1;
