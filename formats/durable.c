@@ -106,6 +106,8 @@ durable_folder_open(const char *path, gboolean create, GError **error)
         return -1;
     fd = enter_folder(parent_fd, name, 0, error);
     close(parent_fd);
+    if (fd < 0)
+        g_prefix_error(error, "%s: ", path);
     return fd;
 }
 

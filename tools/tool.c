@@ -13,6 +13,7 @@
 static const Tool *the_tool;
 static gboolean log_json;
 static gboolean version_wanted;
+static gboolean help_wanted;
 
 static gboolean
 parse_log_format(const char *option G_GNUC_UNUSED, const char *value, gpointer data G_GNUC_UNUSED,
@@ -73,22 +74,28 @@ gboolean
 tool_parse(const Tool *tool, const GOptionEntry *entries, int *argc, char ***argv, GError **error)
 {
     static const GOptionEntry common[] = {
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &help_wanted, "Print this", NULL},
         {"version", 0, 0, G_OPTION_ARG_NONE, &version_wanted, "Print the version", NULL},
         {"log-format", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)parse_log_format,
          "Messages as text (default) or json", "text|json"},
         G_OPTION_ENTRY_NULL};
     g_autoptr(GOptionContext) context = g_option_context_new(tool->synopsis);
-    g_autofree char *summary = g_strconcat("Example:\n", tool->example, "\n\n", tool->summary, NULL);
 
     the_tool = tool;
     g_autofree char *program = g_strconcat("millrace ", tool->verb, NULL);
     g_set_prgname(program);
-    g_option_context_set_summary(context, summary);
+    g_option_context_set_help_enabled(context, FALSE); /* its help would not begin with an example */
+    g_option_context_set_summary(context, tool->summary);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_add_main_entries(context, common, NULL);
     if (!g_option_context_parse(context, argc, argv, error)) {
         suggest_option(entries, error);
         return FALSE;
+    }
+    if (help_wanted) {
+        g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+        printf("Example:\n%s\n\n%s", tool->example, help);
+        exit(tool_finish(EXIT_ALL_DONE));
     }
     if (version_wanted) {
         printf("millrace %s\n", MILLRACE_VERSION);
