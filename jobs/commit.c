@@ -86,6 +86,8 @@ open_logs(Committer *committer, GError **error)
     g_autofree char *ledger = g_strconcat("ledger-", committer->header->writer, NULL);
     g_autofree char *usage = g_strconcat("usage-", committer->header->writer, ".ndjson", NULL);
 
+    if (unlinkat(committer->folder->state_fd, REPORT_FILE, 0) != 0 && errno != ENOENT)
+        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "removing " REPORT_FILE);
     committer->ledger =
         ledger_writer_create(committer->folder->state_fd, ledger, committer->header, error);
     if (!committer->ledger)

@@ -27,6 +27,7 @@ typedef struct {
     int fds[OUTPUTS_PER_ROW_MAX + 1];
     guint fd_count;
     guint attempts;
+    guint starts;   /* workers that died before they were ready for it */
     guint64 cpu_us; /* of attempts that failed */
     gint64 sent_us;
     PoolDone done;
@@ -120,6 +121,23 @@ describe_death(const Task *task, int status, WorkerReply *reply)
                    "%u workers exited with %d on this image", task->attempts, WEXITSTATUS(status));
 }
 
+/* A worker that dies while it starts may have been killed by somebody; several have a reason. */
+static void
+worker_did_not_start(Worker *worker, int status)
+{
+    WorkerReply reply = {0};
+
+    if (++worker->task->starts < POOL_ATTEMPTS_MAX) {
+        worker_feed(worker);
+        return;
+    }
+    g_autoptr(GError) error = g_error_new(
+        MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "%s does not start (%s %d)",
+        worker->pool->program, WIFSIGNALED(status) ? "signal" : "exit code",
+        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    worker_finish(worker, &reply, error);
+}
+
 /* The end of a worker's socket. Its row is tried again on a fresh worker, unless it was too slow or has
  * killed enough of them. */
 static void
@@ -134,11 +152,7 @@ worker_died(Worker *worker)
     if (!worker->task)
         return;
     if (!was_ready) {
-        g_autoptr(GError) error = g_error_new(
-            MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "%s does not start (%s %d)",
-            worker->pool->program, WIFSIGNALED(status) ? "signal" : "exit code",
-            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        worker_finish(worker, &reply, error);
+        worker_did_not_start(worker, status);
         return;
     }
     worker->task->cpu_us += cpu_us;

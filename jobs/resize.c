@@ -17,6 +17,7 @@
 #include "formats/bytes.h"
 #include "formats/durable.h"
 #include "formats/error.h"
+#include "formats/json.h"
 #include "jobs/resize_folder.h"
 #include "jobs/resize_rank.h"
 #include "jobs/resize_recover.h"
@@ -24,8 +25,8 @@
 #include "jobs/resize_source.h"
 #include "mr/foreach.h"
 
-enum { PROGRESS_INTERVAL_MS = 250 };
-static const char report_file[] = "report.json";
+enum { PROGRESS_INTERVAL_MS = 250, REPORT_MAX_BYTES = 1 << 20 };
+static const char report_file[] = REPORT_FILE;
 
 typedef struct {
     const ResizeConfig *config;
@@ -225,13 +226,28 @@ invariants_hold(const ResizeReport *report)
     return TRUE;
 }
 
+/* Is the last report that of a job that has ended? One that is older than a ledger is not there any more:
+ * see commit.c. */
+static gboolean
+has_last_report(const Run *run)
+{
+    gsize size = 0;
+    g_autofree char *text =
+        durable_read_file(run->folder.state_fd, report_file, REPORT_MAX_BYTES, &size, NULL);
+    g_autoptr(JsonObject) report = text ? json_object_parse(text, size, NULL) : NULL;
+    gint64 code = EXIT_INCOMPLETE;
+
+    return report && json_object_int(report, "exit_code", &code) &&
+           (code == EXIT_ALL_DONE || code == EXIT_SOME_FAILED);
+}
+
 /* When a run finds every row done and the last report whole, it leaves everything as it is. */
 static gboolean
 nothing_to_do(Run *run, gboolean committed)
 {
     ResizeReport *report = run->report;
 
-    if (committed || !report->complete || faccessat(run->folder.state_fd, report_file, F_OK, 0) != 0 ||
+    if (committed || !report->complete || !has_last_report(run) ||
         faccessat(run->folder.state_fd, "results.ndjson", F_OK, 0) != 0)
         return FALSE;
     for (guint i = 0; i < ROW_CLASS_COUNT; i++)

@@ -18,6 +18,8 @@
 #include "formats/ledger.h"
 #include "jobs/resize.h"
 
+#define REPORT_FILE "report.json" /* not there while a ledger knows more */
+
 typedef struct {
     int output_fd; /* the output folder */
     int state_fd;  /* its .millrace */
