@@ -10,6 +10,10 @@
 #include "formats/error.h"
 #include "formats/json.h"
 
+/* The years 1 to 9999, which are those that RFC 3339 can write. */
+#define TIME_MIN_US G_GINT64_CONSTANT(-62135596800000000)
+#define TIME_MAX_US G_GINT64_CONSTANT(253402300799999999)
+
 struct _UsageLine {
     UsageEvent event;
     JsonObject *object;
@@ -152,7 +156,9 @@ take_time(const char *text, gint64 *time_us, GError **error)
     if (!time)
         return fail(error, "time", "RFC 3339 with a zone, as in 2026-11-22T10:00:00.123456Z");
     *time_us = g_date_time_to_unix(time) * G_USEC_PER_SEC + g_date_time_get_microsecond(time);
-    return TRUE;
+    if (*time_us >= TIME_MIN_US && *time_us <= TIME_MAX_US)
+        return TRUE;
+    return fail(error, "time", "a year from 1 to 9999, in UTC");
 }
 
 static gboolean
