@@ -1,9 +1,10 @@
-/* meandiff.c - the mean absolute difference of the pixels of two images, in units of 1/255.
+/* meandiff.c - how far pairs of images are apart: the mean absolute difference of their pixels, in
+ * units of 1/255.
  *
- *     meandiff A B
+ *     meandiff A B [A B]...
  *
- * Prints "WIDTHxHEIGHT DIFFERENCE". Both are brought to 8-bit sRGB without alpha first. Exits with
- * 1 when the sizes differ, 64 when one cannot be read.
+ * Prints a line a pair: "DIFFERENCE WIDTHxHEIGHT B", or "size WIDTHxHEIGHT WIDTHxHEIGHT B" when the
+ * sizes differ, or "unreadable B". Both are brought to 8-bit sRGB without alpha first.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
@@ -30,33 +31,38 @@ open_rgb(const char *path)
     return cast;
 }
 
+static void
+compare(const char *a_path, const char *b_path)
+{
+    VipsImage *difference = NULL, *absolute = NULL;
+    VipsImage *a = open_rgb(a_path);
+    VipsImage *b = open_rgb(b_path);
+    double mean;
+
+    if (!a || !b)
+        printf("unreadable %s\n", b_path);
+    else if (a->Xsize != b->Xsize || a->Ysize != b->Ysize)
+        printf("size %dx%d %dx%d %s\n", a->Xsize, a->Ysize, b->Xsize, b->Ysize, b_path);
+    else if (vips_subtract(a, b, &difference, NULL) || vips_abs(difference, &absolute, NULL) ||
+             vips_avg(absolute, &mean, NULL))
+        printf("unreadable %s\n", b_path);
+    else
+        printf("%.4f %dx%d %s\n", mean, a->Xsize, a->Ysize, b_path);
+    vips_error_clear();
+    g_clear_object(&a);
+    g_clear_object(&b);
+    g_clear_object(&difference);
+    g_clear_object(&absolute);
+}
+
 int
 main(int argc, char **argv)
 {
-    VipsImage *difference = NULL, *absolute = NULL;
-    double mean;
-
-    if (argc != 3 || VIPS_INIT(argv[0]))
+    if (argc < 3 || argc % 2 == 0 || VIPS_INIT(argv[0]))
         return 64;
-    VipsImage *a = open_rgb(argv[1]);
-    VipsImage *b = open_rgb(argv[2]);
-    if (!a || !b) {
-        fprintf(stderr, "meandiff: %s", vips_error_buffer());
-        return 64;
-    }
-    if (a->Xsize != b->Xsize || a->Ysize != b->Ysize) {
-        printf("%dx%d is not %dx%d\n", a->Xsize, a->Ysize, b->Xsize, b->Ysize);
-        return 1;
-    }
-    if (vips_subtract(a, b, &difference, NULL) || vips_abs(difference, &absolute, NULL) ||
-        vips_avg(absolute, &mean, NULL)) {
-        fprintf(stderr, "meandiff: %s", vips_error_buffer());
-        return 64;
-    }
-    printf("%dx%d %.4f\n", a->Xsize, a->Ysize, mean);
-    g_object_unref(a);
-    g_object_unref(b);
-    g_object_unref(difference);
-    g_object_unref(absolute);
+    vips_cache_set_max(0);
+    for (int i = 1; i < argc; i += 2)
+        compare(argv[i], argv[i + 1]);
+    vips_shutdown();
     return 0;
 }
