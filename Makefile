@@ -21,7 +21,6 @@ LDFLAGS_ALL := -Wl,--as-needed $(LDFLAGS)
 ifneq ($(SAN),)
 CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all -DMILLRACE_SANITIZED
 LDFLAGS_ALL += -fsanitize=$(SAN)
-SAN_OBJS    := $(BUILD)/tests/keep_loaded.o
 endif
 
 # Asked when a recipe needs it, not when this file is read: `make demo` may have to install them.
@@ -34,7 +33,7 @@ TEST_PKGS := criterion
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 FORMATS_OBJS := $(call objs,formats/*.c)
-MR_OBJS      := $(call objs,mr/*.c)
+MR_OBJS      := $(call objs,mr/*.c $(if $(SAN),tests/keep_loaded.c))
 IMAGE_OBJS   := $(call objs,jobs/image*.c) # with libvips: the worker's only
 JOBS_OBJS    := $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
 TOOL_OBJS    := $(BUILD)/tools/tool.o
@@ -49,8 +48,8 @@ $(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_bui
                             $(FORMATS_OBJS)
 $(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) \
                             $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(BUILD)/tools/progress.o $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) \
-                            $(FORMATS_OBJS)
+$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(BUILD)/tools/progress.o $(JOBS_OBJS) $(MR_OBJS) \
+                            $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
                             $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
@@ -91,7 +90,6 @@ $(TEST_TOOLS): %: %.o
 	$(link)
 $(BINARIES):
 	$(link)
-$(BINARIES) $(UNIT_TESTS) $(REPLAYS): $(SAN_OBJS)
 
 define link
 @mkdir -p $(@D)

@@ -19,8 +19,7 @@ rm -rf "$reports" && mkdir -p "$reports" || exit 1
 if [ -n "$SAN" ]; then
     common=log_path=$reports/san:log_exe_name=1:print_stacktrace=1
     # 99: apart from every exit code of ours, and from 1 above all.
-    export ASAN_OPTIONS=$common:exitcode=99:detect_stack_use_after_return=1
-    ASAN_OPTIONS+=:detect_leaks=1:fast_unwind_on_malloc=0
+    export ASAN_OPTIONS=$common:exitcode=99:detect_leaks=1:detect_stack_use_after_return=1
     export UBSAN_OPTIONS=$common:exitcode=99
     export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 fi

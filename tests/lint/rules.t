@@ -32,8 +32,9 @@ for call in 'printf("x")' 'puts("x")' 'g_print("x")' 'fprintf(stderr, "x")' 'fpu
     write tools/a.c "int f(void) { return $call; }"
     exits 0 "$call is for tools" "$lint/banned.sh" tools/a.c
 done
-write jobs/a.c '/* system() and' 'printf() */' 'int f(void) { return snprintf(p, 1, "atoi(\"x\")"); }' \
-    '// popen()' 'int filesystem(void);' 'int g(void) { return fprintf(file, "x"); }'
+write jobs/a.c '/* system() and' 'printf() */' '// popen()' \
+    'int f(void) { return snprintf(p, 1, "atoi(\"x\")"); }' \
+    'int filesystem(void);' 'int g(void) { return fprintf(file, "x"); }'
 exits 0 "comments, strings and longer names may hold a banned one" "$lint/banned.sh" jobs/a.c
 write jobs/a.c 'int f(void) { return fprintf(' '    stderr,' '    "x"); }'
 finds banned jobs/a.c '^jobs/a.c:2: fprintf' "a call over several lines is found"
@@ -41,7 +42,7 @@ finds banned jobs/a.c '^jobs/a.c:2: fprintf' "a call over several lines is found
 for pair in formats:mr formats:jobs formats:tools mr:jobs mr:tools jobs:tools; do
     from=${pair%:*} to=${pair#*:}
     write "$from/a.c" "#include \"$to/b.h\""
-    finds includes "$from/a.c" "^$from/a.c:2: $from/ must not include $to/b.h" "$from must not see $to"
+    finds includes "$from/a.c" "^$from/a.c:2: $from/ must not include $to/b.h" "$from sees no $to"
     write "$to/a.c" "#include \"$from/b.h\""
     exits 0 "$to may see $from" "$lint/includes.sh" "$to/a.c"
 done
