@@ -331,15 +331,13 @@ run_stages(Run *run, GError **error)
     gboolean committed = comm_max(run->comm, resize_rank_committed(run->rank)) > 0;
     good = resize_rank_close(g_steal_pointer(&run->rank), failure ? NULL : &failure) && good;
     good = agree(run, good, &failure);
-    gboolean ended = !is_rank_0 || !run->each || end(run, committed, !good, error);
-    if (!agree(run, ended, error))
-        return FALSE;
+    /* What made the run stop is told, rather than what comes of it when the report is written. */
+    gboolean ended = !is_rank_0 || !run->each || end(run, committed, !good, good ? error : NULL);
     if (!good) {
-        g_clear_error(error);
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    return agree(run, !is_rank_0 || judge(run, error), error);
+    return agree(run, ended, error) && agree(run, !is_rank_0 || judge(run, error), error);
 }
 
 /* Rank 0 leaves the verdict where `millrace run` looks for it. Then every rank may exit with 0, which spares

@@ -68,7 +68,8 @@ line_set_add_all(LineSet *set, const GString *text)
     }
 }
 
-/* Adds the lines of a usage log, whatever is in it. */
+/* Adds the lines of a usage log, whatever is in it. A writer that died between its two files has none, as its
+ * ledger has no records. */
 static gboolean
 read_usage(Pass *pass, const char *ledger, GError **error)
 {
@@ -81,7 +82,8 @@ read_usage(Pass *pass, const char *ledger, GError **error)
     ssize_t size = 0;
 
     if (!file)
-        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "opening %s", name);
+        return errno == ENOENT ||
+               millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "opening %s", name);
     while ((size = getline(&line, &capacity, file)) > 0)
         line_set_add(&pass->logged, line, (gsize)(size - (line[size - 1] == '\n')));
     gboolean good = !ferror(file);

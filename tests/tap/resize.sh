@@ -67,6 +67,21 @@ report()
     jq -cr "$2" "$1/.millrace/report.json"
 }
 
+# digests_hold FOLDER: reads digests and names, each with a NUL behind it. A name that is not UTF-8
+# is percent-encoded.
+digests_hold()
+{
+    perl -MDigest::SHA -0lne '
+        if (!defined $digest) { $digest = $_; next; }
+        my $path = "$root/$_";
+        $path =~ s/%([0-9A-F]{2})/chr hex $1/ge if !-e $path;
+        my $sha256 = Digest::SHA->new(256);
+        exit 1 if !-f $path || $sha256->addfile($path)->hexdigest ne $digest;
+        undef $digest;
+        BEGIN { $root = shift @ARGV; @ARGV = (); }
+    ' "$1"
+}
+
 # sound FOLDER NAME: whatever has happened to the job, its folder is in order. Says what is not.
 sound()
 {
@@ -74,11 +89,11 @@ sound()
     [ "$(report "$folder" '[.complete, (.invariants | length > 0 and all(.holds))]')" = \
         '[true,true]' ] || wrong+=' report'
     [ -z "$(find "$folder/.millrace/tmp" -type f)" ] || wrong+=' temporary-files'
-    jq -r '.outputs[] | "\(.digest)  \(.path)"' "$folder/.millrace/results.ndjson" \
-        >"$scratch/digests" || wrong+=' results'
-    [ ! -s "$scratch/digests" ] ||
-        (cd "$folder" && sha256sum --quiet --strict -c "$scratch/digests") || wrong+=' digests'
-    [ "$(wc -l <"$scratch/digests")" -eq "$(outputs "$folder" | wc -l)" ] || wrong+=' other-files'
+    jq -j '.outputs[] | "\(.digest)\u0000\(.path)\u0000"' "$folder/.millrace/results.ndjson" |
+        digests_hold "$folder" || wrong+=' digests'
+    [ "$(jq '.outputs[].path' "$folder/.millrace/results.ndjson" | sort -u | wc -l)" -eq \
+        "$(find "$folder" -path "$folder/.millrace" -prune -o -type f -printf .\\n | wc -l)" ] ||
+        wrong+=' other-files'
     usage "$folder" | jq -es '(map(.id) | length == (unique | length)) and
         (group_by(.writer) | all(map(.sequence | tonumber) | sort == [range(1; length + 1)]))' \
         >/dev/null || wrong+=' usage'
