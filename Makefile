@@ -48,8 +48,8 @@ $(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_bui
                             $(FORMATS_OBJS)
 $(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) \
                             $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(BUILD)/tools/progress.o $(JOBS_OBJS) $(MR_OBJS) \
-                            $(TOOL_OBJS) $(FORMATS_OBJS)
+$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(BUILD)/tools/progress.o $(JOBS_OBJS) \
+                            $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
                             $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
