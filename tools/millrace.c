@@ -26,7 +26,10 @@ print_help(FILE *out)
           out);
     for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
         fprintf(out, "  %-10s %s\n", verbs[i].verb, verbs[i].does);
-    fputs("\nmillrace VERB --help tells more, and so does man millrace-VERB.\n", out);
+    fputs("\nOptions:\n"
+          "  -h, --help   Print this\n"
+          "  --version    Print the version\n"
+          "\nmillrace VERB --help tells more, and so does man millrace-VERB.\n", out);
 }
 
 int

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# help.t - what --help, the man pages and the completion say of options is the same, and true.
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+# Options as "-t, --to", sorted, from --help and from a page's section OPTIONS.
+help_options()
+{
+    "$@" --help | sed -nE 's/^  ((-., )?--[a-z-]+).*/\1/p' | LC_ALL=C sort
+}
+
+man_options()
+{
+    awk '/^# / { here = $0 == "# OPTIONS" } here && /^\*-/' "$1" | tr -d '*_' |
+        sed -E 's/^((-., )?--[a-z-]+).*/\1/' | LC_ALL=C sort -u
+}
+
+# Only in a completion does bash have it.
+compopt()
+{
+    :
+}
+
+# shellcheck source=../../tools/completion/millrace
+. "$tap_here/tools/completion/millrace"
+
+# complete_words WORD...: what is offered for the last word, sorted.
+complete_words()
+{
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+    _millrace
+    printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+}
+
+# long OPTIONS: without the short ones and the '=' of the completion.
+long()
+{
+    sed -E 's/^-., //; s/=$//' <<<"$1" | LC_ALL=C sort
+}
+
+pages=$tap_here/tools/man
+is "$(help_options millrace)" "$(man_options "$pages/millrace.scd")" \
+    'millrace: --help and the man page have the same options'
+is "$(long "$(complete_words millrace --)")" "$(long "$(help_options millrace)")" \
+    'and so has the completion'
+
+for verb in resize run; do
+    options=$(help_options "millrace-$verb")
+    is "$options" "$(man_options "$pages/millrace-$verb.scd")" \
+        "$verb: --help and the man page have the same options"
+    is "$(long "$(complete_words millrace $verb --)")" "$(long "$options")" \
+        'and so has the completion'
+    is "$(complete_words "millrace-$verb" --)" "$(complete_words millrace $verb --)" \
+        "which is the same for millrace-$verb"
+done
+
+both=$({ help_options millrace-manifest build && help_options millrace-manifest check; } |
+    LC_ALL=C sort -u)
+is "$both" "$(man_options "$pages/millrace-manifest.scd")" \
+    'manifest: --help of build and check, and the man page have the same options'
+for verb in build check; do
+    is "$(long "$(complete_words millrace manifest $verb --)")" \
+        "$(long "$(help_options millrace-manifest $verb)")" "and the completion of $verb has its own"
+done
+is "$(long "$(complete_words millrace-manifest --)")" "$(long "$(help_options millrace-manifest)")" \
+    'and that of manifest, too'
+
+# What is offered is taken.
+
+verbs=$(millrace --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p' | LC_ALL=C sort)
+is "$(complete_words millrace '')" "$verbs" 'the verbs that are offered are those of --help'
+is "$(complete_words millrace run -n 2 -- '')" "$verbs" 'behind millrace run -- too'
+for verb in $verbs; do
+    ok "$([ -x "$BUILD/millrace-$verb" ] && [ -e "$pages/millrace-$verb.scd" ]; echo $?)" \
+        "$verb is a program and has a man page"
+done
+
+cd "$scratch" || exit 1
+touch empty.lst
+classes=$(complete_words millrace resize --retry-failed = '')
+is "$(sed -n '/^# CLASSES/,/^# S/s/^|  \*\(.*\)\*$/\1/p' "$pages/millrace-resize.scd" |
+    LC_ALL=C sort)" "$classes" 'the classes that are offered are those of the man page'
+exits 0 'and are taken' millrace-resize --dry-run \
+    --retry-failed="$(paste -sd, <<<"$classes")" empty.lst
+is "$(complete_words millrace resize --retry-failed = io,time)" io,timeout \
+    'a second class is completed behind the first'
+
+for option in --progress --log-format; do
+    for value in $(complete_words millrace resize $option = ''); do
+        exits 0 "$option=$value is taken" millrace-resize --dry-run $option="$value" empty.lst
+    done
+done
+
+is "$(complete_words millrace resize --to 320x320,fo)" '320x320,format=' 'keys of a spec are completed'
+is "$(complete_words millrace resize --to 320x320,fit = cover,cr)" 'cover,crop=' \
+    'behind a value too'
+refused=''
+for key in $(complete_words millrace resize --to 5x, | sed 's/^5x,//; s/=$//'); do
+    for value in $(complete_words millrace resize --to "5x,$key" = ''); do
+        spec=5x,$key=$value
+        [ "$key" != crop ] || spec=5x,fit=cover,crop=$value
+        millrace-resize --dry-run --to "$spec" empty.lst >/dev/null 2>&1 || refused+=" $spec"
+    done
+done
+is "$refused" '' 'every key and value of a spec that is offered is taken'
+
+mkdir folder
+is "$(complete_words millrace resize -o '')" folder 'an output folder is completed from folders'
+is "$(complete_words millrace resize --to 5x emp)" empty.lst 'and a manifest from files'
+is "$(complete_words millrace-run -n 2 -- resize --dry)" --dry-run 'options of the verb behind run --'
+
+# --help and --version themselves.
+
+for program in millrace millrace-resize millrace-run millrace-manifest \
+    'millrace-manifest build' 'millrace-manifest check'; do
+    read -ra words <<<"$program"
+    exits 0 "$program --help is no error" "${words[@]}" --help
+    like "$(sed '/Options:/,$d' stdout)" $'(^|\n)Example:\n  ' 'an example is before the options'
+    exits 0 "$program --version is no error" "${words[@]}" --version
+    like "$(cat stdout)" '^millrace [0-9]+\.[0-9]+\.[0-9]+$' 'it is one line'
+done
+
+exits 64 'an unknown verb is a usage error' millrace frobnicate
+like "$(cat stderr)" 'there is no verb "frobnicate"' 'that names it'
+exits 64 'so is one behind run --' millrace run -n 1 -- frobnicate
+exits 64 'so is none at all' millrace
+like "$(cat stderr)" '^Example:' 'which prints the help'
+exits 64 'so is an option in place of a verb' millrace --frob
+
+done_testing
