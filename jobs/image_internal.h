@@ -113,7 +113,7 @@ gboolean image_icc_is_srgb(const guint8 *profile, gsize size_bytes);
 /* image_metadata.c */
 /* Leaves in image what its output shall carry. *strip: whether the encoder is to write no metadata.
  * Returns: (transfer full), or NULL with libvips' error set. */
-VipsImage *image_metadata_prepare(VipsImage *image, const OutputSpec *spec, gboolean *strip);
+VipsImage *image_metadata_prepare(VipsImage *image, const ImagePlan *plan, gboolean *strip);
 /* Takes out the Exif block that the encoders of JPEG and WebP make up. (That of AVIF stays: it says
  * resolution and size, nothing of the source.) */
 void image_metadata_drop_exif(ImageFormat format, ImageOutput *output);

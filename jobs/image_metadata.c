@@ -52,13 +52,18 @@ keep_at_most_profile(VipsImage *image, gboolean keep_icc)
 }
 
 VipsImage *
-image_metadata_prepare(VipsImage *image, const OutputSpec *spec, gboolean *strip)
+image_metadata_prepare(VipsImage *image, const ImagePlan *plan, gboolean *strip)
 {
+    const OutputSpec *spec = plan->spec;
     VipsImage *copy;
 
+    /* The encoder of WebP does not strip, whatever it is told: there the image itself is cleared.
+     */
+    *strip = !spec->keep_metadata && !spec->keep_icc && plan->format != IMAGE_FORMAT_WEBP;
+    if (*strip)
+        return g_object_ref(image);
     if (vips_copy(image, &copy, NULL))
         return NULL;
-    /* Taken off the image even where the encoder is told to strip: that of WebP does not. */
     if (spec->keep_metadata)
         keep_what_is_true(copy);
     else

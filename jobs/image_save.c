@@ -68,7 +68,7 @@ gboolean
 image_save(ImageJob *job, VipsImage *image, const ImagePlan *plan, ImageOutput *output)
 {
     gboolean strip;
-    g_autoptr(VipsImage) ready = image_metadata_prepare(image, plan->spec, &strip);
+    g_autoptr(VipsImage) ready = image_metadata_prepare(image, plan, &strip);
     void *bytes = NULL;
     gsize size_bytes = 0;
 

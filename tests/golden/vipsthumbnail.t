@@ -28,7 +28,8 @@ reference()
     shift
     while IFS= read -r file; do
         mkdir -p "ref/$(dirname "$file")"
-        fast vipsthumbnail --size "$size>" "$@" -o "$scratch/ref/${file%.png}.png" "$file" 2>>ref.log
+        fast vipsthumbnail --size "$size>" "$@" -o "$scratch/ref/${file%.png}.png" "$file" \
+            2>>ref.log
     done
 }
 
@@ -50,7 +51,7 @@ matches()
     "$BUILD/millrace-resize" --to "$spec,format=png" -o out list >resize.log 2>&1 ||
         sed 's/^/# /' resize.log >&2
     while IFS= read -r file; do
-        [ -e "ref/${file%.png}.png" ] || { # a grey image with an RGB profile: vipsthumbnail gives up
+        [ -e "ref/${file%.png}.png" ] || { # grey with an RGB profile: vipsthumbnail gives up
             echo "$file" | reference "$size"
         }
         printf '%s\0' "ref/${file%.png}.png" "out/${file%.png}.png"
@@ -92,7 +93,8 @@ for spec in 300x300 64x; do
     while IFS= read -r file; do
         printf '%s\0' "one-$spec/${file%.png}.png" "both/$spec,format=png/${file%.png}.png"
     done <list | xargs -0 env VIPSHOME=/nonexistent "$meandiff" >ours
-    is "$(grep -E '^(size|unreadable)' ours)" '' "$spec beside another size has the size it has alone"
+    is "$(grep -E '^(size|unreadable)' ours)" '' \
+        "$spec beside another size has the size it has alone"
     # JPEG and WebP shrink while they decode, by the largest size's factor: other pixels, no worse.
     is "$(grep -E '(png|tif)\.png$|/[a-z0-9]*\.png$' ours | awk '$1 >= 1')" '' \
         "$spec beside another size has the pixels it has alone"
