@@ -1,4 +1,7 @@
 /* resize.c - millrace resize: a manifest in; images, results and usage out.
+ *
+ *
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <math.h>
@@ -18,8 +21,9 @@ static const Tool tool = {
     .example = "  find photos -name '*.jpg' | millrace resize --to 320x320 -o thumbs -\n"
                "  millrace run -n 64 --hostfile hosts -- resize --to 320x320 -o /shared/thumbs "
                "manifest.csv",
-    .summary = "Resizes every image of a manifest, and accounts for every row. Run the same command "
-               "again to resume."};
+    .summary =
+        "Resizes every image of a manifest, and accounts for every row. Run the same command "
+        "again to resume."};
 
 /* The options as they are typed. They live as long as the program, and so do their strings. */
 static struct {
@@ -53,10 +57,11 @@ parse_retry(const char *option G_GNUC_UNUSED, const char *value, gpointer data G
     for (guint i = 0; names && names[i]; i++) {
         RowClass class = ROW_OK;
         if (!row_class_from_name(names[i], &class) || class == ROW_OK) {
-            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
-                        "--retry-failed=%s: \"%s\" is no class of failures; see the report for those "
-                        "there are",
-                        value, names[i]);
+            g_set_error(
+                error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                "--retry-failed=%s: \"%s\" is no class of failures; see the report for those "
+                "there are",
+                value, names[i]);
             return FALSE;
         }
         options.retry_mask |= 1U << class;
@@ -154,6 +159,19 @@ check_customer(const char *customer, GError **error)
     return printable || usage_error(error, "--customer: expected 1 to 255 bytes of text");
 }
 
+/* Where a report is wanted, found out before the work rather than after it. */
+static gboolean
+check_report(const char *path, GError **error)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+
+    if (g_file_test(parent, G_FILE_TEST_IS_DIR))
+        return TRUE;
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CANT_CREATE,
+                "--report=%s: there is no folder %s", path, parent);
+    return FALSE;
+}
+
 static gboolean
 parse_deadline(const char *text, gint64 *deadline_us, GError **error)
 {
@@ -199,9 +217,11 @@ configure(ResizeConfig *config, GError **error)
         (options.name && !output_name_check(options.name, error)) ||
         (options.job && !check_job(options.job, error)) ||
         !check_customer(config->customer, error) ||
+        (options.report && !check_report(options.report, error)) ||
         (options.deadline && !parse_deadline(options.deadline, &config->deadline_us, error)) ||
         !parse_count("--workers", options.workers, 1, 4096, &workers, error) ||
-        !parse_count("--max-pixels", options.max_pixels, 1, 1ULL << 40, &config->pixels_max, error) ||
+        !parse_count("--max-pixels", options.max_pixels, 1, 1ULL << 40, &config->pixels_max,
+                     error) ||
         !parse_count("--max-bytes", options.max_bytes, 1, RESIZE_BYTES_MAX_LIMIT,
                      &config->bytes_max, error) ||
         !parse_count("--max-failures", options.max_failures, 0, G_MAXUINT64 - 1,
@@ -290,7 +310,7 @@ main(int argc, char **argv)
     else if (!good && !report.error_elsewhere)
         code = tool_fail(error);
     resize_report_clear(&report);
-    /* A rank that fails costs mpirun two seconds and a banner, so one tells for all; under `millrace run`,
-     * which reads the verdict, none needs to. */
+    /* A rank that fails costs mpirun two seconds and a banner, so one tells for all; under
+     * `millrace run`, which reads the verdict, none needs to. */
     return report.under_launcher && (report.told || report.error_elsewhere) ? EXIT_ALL_DONE : code;
 }
