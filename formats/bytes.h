@@ -1,6 +1,6 @@
 /* bytes.h - little-endian fields appended to a GByteArray and read back with bounds checks.
- * Used by the ledger, leases and the worker's messages. Strings are u32 length, bytes, NUL, so that a
- * reader can borrow them from the buffer as C strings.
+ * Used by the ledger, leases and the worker's messages. Strings are u32 length, bytes, NUL, so that
+ * a reader can borrow them from the buffer as C strings.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_FORMATS_BYTES_H
 #define MILLRACE_FORMATS_BYTES_H
@@ -14,8 +14,8 @@ void bytes_put_u64(GByteArray *out, guint64 value);
 void bytes_put_string(GByteArray *out, const char *text);
 void bytes_put_blob(GByteArray *out, const void *data, gsize size_bytes);
 
-/* A cursor over borrowed bytes. After the first read beyond the end, or of a malformed string, ok is
- * FALSE for good and every read gives 0, "" or NULL; so a caller checks once, at the end. */
+/* A cursor over borrowed bytes. After the first read beyond the end, or of a malformed string, ok
+ * is FALSE for good and every read gives 0, "" or NULL; so a caller checks once, at the end. */
 typedef struct {
     const guint8 *at;
     const guint8 *end;

@@ -1,6 +1,7 @@
 /* durable.c - files that are whole or not there, folders that are never left.
- * The kernel promises a name only after the folder was synced, and bytes only after the file was; so
- * each function here does both, in that order, and reports the errors that show late (close, fsync).
+ * The kernel promises a name only after the folder was synced, and bytes only after the file was;
+ * so each function here does both, in that order, and reports the errors that show late (close,
+ * fsync).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/durable.h"
 
@@ -23,8 +24,8 @@ struct _DurableStream {
     GByteArray *buffer;
 };
 
-/* A full or failing disk is nobody's fault and everybody's trouble (MILLRACE_ERROR_IO); what else keeps a
- * name from being made lies in the name. */
+/* A full or failing disk is nobody's fault and everybody's trouble (MILLRACE_ERROR_IO); what else
+ * keeps a name from being made lies in the name. */
 static MillraceErrorKind
 creation_error_kind(int errnum)
 {
@@ -136,7 +137,8 @@ durable_read_file(int dir_fd, const char *name, gsize max_bytes, gsize *size_byt
 {
     int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        millrace_error_set_errno(error, errno == ENOENT ? MILLRACE_ERROR_NO_INPUT : MILLRACE_ERROR_IO,
+        millrace_error_set_errno(error,
+                                 errno == ENOENT ? MILLRACE_ERROR_NO_INPUT : MILLRACE_ERROR_IO,
                                  errno, "opening %s", name);
         return NULL;
     }
@@ -163,7 +165,8 @@ durable_read_file(int dir_fd, const char *name, gsize max_bytes, gsize *size_byt
 }
 
 gboolean
-durable_write_file(int dir_fd, const char *name, const void *bytes, gsize size_bytes, GError **error)
+durable_write_file(int dir_fd, const char *name, const void *bytes, gsize size_bytes,
+                   GError **error)
 {
     g_autoptr(DurableStream) stream = durable_stream_open(dir_fd, name, error);
 
@@ -176,7 +179,8 @@ durable_publish(int from_fd, const char *temporary, int to_fd, const char *name,
 {
     if (renameat2(from_fd, temporary, to_fd, name, RENAME_NOREPLACE) == 0)
         return PUBLISH_DONE;
-    /* Network file systems may not know RENAME_NOREPLACE; a hard link refuses to replace as well. */
+    /* Network file systems may not know RENAME_NOREPLACE; a hard link refuses to replace as well.
+     */
     if ((errno == EINVAL || errno == ENOSYS) && linkat(from_fd, temporary, to_fd, name, 0) == 0) {
         unlinkat(from_fd, temporary, 0);
         return PUBLISH_DONE;
@@ -209,7 +213,8 @@ durable_stream_open(int dir_fd, const char *name, GError **error)
 static gboolean
 stream_flush(DurableStream *stream, GError **error)
 {
-    if (!durable_write_all(stream->fd, stream->name, stream->buffer->data, stream->buffer->len, error))
+    if (!durable_write_all(stream->fd, stream->name, stream->buffer->data, stream->buffer->len,
+                           error))
         return FALSE;
     g_byte_array_set_size(stream->buffer, 0);
     return TRUE;
@@ -252,9 +257,11 @@ durable_stream_close(DurableStream *stream, GError **error)
 
     stream->fd = -1;
     if (whole && closed != 0)
-        whole = millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "closing %s", stream->name);
+        whole =
+            millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "closing %s", stream->name);
     if (whole && renameat(stream->dir_fd, stream->temporary, stream->dir_fd, stream->name) != 0)
-        whole = millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "naming %s", stream->name);
+        whole =
+            millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "naming %s", stream->name);
     if (!whole) {
         durable_stream_abandon(stream);
         return FALSE;

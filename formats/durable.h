@@ -1,19 +1,19 @@
-/* durable.h - files that are whole or not there: temporary name, fsync, rename, fsync of the folder;
- * and folders that are never left through a symlink or "..".
+/* durable.h - files that are whole or not there: temporary name, fsync, rename, fsync of the
+ * folder; and folders that are never left through a symlink or "..".
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_FORMATS_DURABLE_H
 #define MILLRACE_FORMATS_DURABLE_H
 
 #include <glib.h>
 
-/* Opens a folder, creating it and its parents when create. Returns: a descriptor to close, or -1 and
- * MILLRACE_ERROR_CANT_CREATE (create) or MILLRACE_ERROR_NO_INPUT. */
+/* Opens a folder, creating it and its parents when create. Returns: a descriptor to close, or -1
+ * and MILLRACE_ERROR_CANT_CREATE (create) or MILLRACE_ERROR_NO_INPUT. */
 int durable_folder_open(const char *path, gboolean create, GError **error);
 
-/* Opens the folder at relative ("" or "a/b", no "..", no leading '/') beneath root_fd, creating what is
- * missing; a symlink on the way is refused. Every folder made is durable on return.
- * Returns: a descriptor to close, or -1 and MILLRACE_ERROR_CANT_CREATE (a name that cannot be, a file in
- * the way) or MILLRACE_ERROR_IO (a full or failing disk). */
+/* Opens the folder at relative ("" or "a/b", no "..", no leading '/') beneath root_fd, creating
+ * what is missing; a symlink on the way is refused. Every folder made is durable on return.
+ * Returns: a descriptor to close, or -1 and MILLRACE_ERROR_CANT_CREATE (a name that cannot be, a
+ * file in the way) or MILLRACE_ERROR_IO (a full or failing disk). */
 int durable_folder_beneath(int root_fd, const char *relative, GError **error);
 
 /* Reads dir_fd/name whole. Returns: (transfer full) bytes with a NUL behind them, or NULL and
@@ -39,7 +39,8 @@ typedef enum {
     PUBLISH_FAILED  /* error, of the kinds of durable_folder_beneath() */
 } PublishResult;
 
-/* Moves from_fd/temporary to to_fd/name unless that exists. The caller syncs both file and folder. */
+/* Moves from_fd/temporary to to_fd/name unless that exists. The caller syncs both file and folder.
+ */
 PublishResult durable_publish(int from_fd, const char *temporary, int to_fd, const char *name,
                               GError **error);
 

@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 
-G_DEFINE_QUARK(millrace-error-quark, millrace_error)
+G_DEFINE_QUARK(millrace - error - quark, millrace_error)
 
 int
 millrace_exit_code(MillraceErrorKind kind)
@@ -37,7 +37,8 @@ millrace_error_exit_code(const GError *error)
 }
 
 gboolean
-millrace_error_set_errno(GError **error, MillraceErrorKind kind, int errnum, const char *format, ...)
+millrace_error_set_errno(GError **error, MillraceErrorKind kind, int errnum, const char *format,
+                         ...)
 {
     va_list arguments;
     va_start(arguments, format);

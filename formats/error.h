@@ -39,7 +39,8 @@ enum {
 /* The exit code of an error kind; this is the only table of the two. */
 int millrace_exit_code(MillraceErrorKind kind);
 
-/* The exit code for an error of any domain (EXIT_BUG for foreign ones, EXIT_BAD_USAGE for GOption's). */
+/* The exit code for an error of any domain (EXIT_BUG for foreign ones, EXIT_BAD_USAGE for
+ * GOption's). */
 int millrace_error_exit_code(const GError *error);
 
 /* Sets *error to "MESSAGE: strerror(errnum)". Returns FALSE, so that it can end a function. */

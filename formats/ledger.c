@@ -1,6 +1,6 @@
 /* ledger.c - what became of each row: append-only, framed by length and checksum.
- * The reader keeps one buffer that it refills from the file by pread, so that records are borrowed from
- * it without copying and a seek costs nothing when the next record is near.
+ * The reader keeps one buffer that it refills from the file by pread, so that records are borrowed
+ * from it without copying and a seek costs nothing when the next record is near.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/ledger.h"
 
@@ -38,14 +38,14 @@ struct _LedgerReader {
 };
 
 static const char *const class_names[ROW_CLASS_COUNT] = {
-    "ok",        "bad-row", "not-found", "unreadable",    "unsupported-format", "corrupt",
-    "truncated", "too-large", "timeout", "out-of-memory", "worker-crash", "output-exists",
-    "io"};
+    "ok",           "bad-row",       "not-found", "unreadable", "unsupported-format",
+    "corrupt",      "truncated",     "too-large", "timeout",    "out-of-memory",
+    "worker-crash", "output-exists", "io"};
 
 const char *
 row_class_name(RowClass class)
 {
-    g_assert((guint)class < ROW_CLASS_COUNT);
+    g_assert((guint) class < ROW_CLASS_COUNT);
     return class_names[class];
 }
 
@@ -120,7 +120,7 @@ ledger_record_decode(const guint8 *bytes, gsize size_bytes, LedgerRecord *record
     record->row = bytes_get_u64(&reader);
     record->time_us = (gint64)bytes_get_u64(&reader);
     guint8 class = bytes_get_u8(&reader);
-    record->class = (RowClass)class;
+    record->class = (RowClass) class;
     record->message = bytes_get_string(&reader);
     record->source = bytes_get_string(&reader);
     record->customer = bytes_get_string(&reader);
@@ -139,7 +139,8 @@ ledger_record_decode(const guint8 *bytes, gsize size_bytes, LedgerRecord *record
     return reader.at == reader.end;
 }
 
-/* A frame's checksum covers its length too, so that a wrong length is not taken for a longer record. */
+/* A frame's checksum covers its length too, so that a wrong length is not taken for a longer
+ * record. */
 static guint64
 frame_checksum(const guint8 *payload, guint32 size_bytes)
 {
@@ -189,7 +190,8 @@ ledger_writer_append(LedgerWriter *writer, const LedgerRecord *record)
 gboolean
 ledger_writer_sync(LedgerWriter *writer, GError **error)
 {
-    if (!durable_write_all(writer->fd, writer->name, writer->buffer->data, writer->buffer->len, error))
+    if (!durable_write_all(writer->fd, writer->name, writer->buffer->data, writer->buffer->len,
+                           error))
         return FALSE;
     g_byte_array_set_size(writer->buffer, 0);
     return durable_sync(writer->fd, writer->name, error);
@@ -205,8 +207,8 @@ ledger_writer_free(LedgerWriter *writer)
     g_free(writer);
 }
 
-/* Makes file bytes [offset, offset + size) available. Returns: how many of them there are (fewer only
- * at the end of the file), with *bytes pointing at them; -1 and error. */
+/* Makes file bytes [offset, offset + size) available. Returns: how many of them there are (fewer
+ * only at the end of the file), with *bytes pointing at them; -1 and error. */
 static gssize
 fill(LedgerReader *reader, guint64 offset, gsize size, const guint8 **bytes, GError **error)
 {
@@ -222,7 +224,8 @@ fill(LedgerReader *reader, guint64 offset, gsize size, const guint8 **bytes, GEr
             got = pread(reader->fd, reader->buffer + reader->filled,
                         reader->capacity - reader->filled, (off_t)(offset + reader->filled));
             if (got < 0 && errno != EINTR) {
-                millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "reading %s", reader->name);
+                millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "reading %s",
+                                         reader->name);
                 return -1;
             }
             reader->filled += got > 0 ? (gsize)got : 0;
@@ -320,7 +323,8 @@ ledger_reader_header(const LedgerReader *reader)
 }
 
 int
-ledger_reader_next(LedgerReader *reader, LedgerRecord *record, guint64 *offset_bytes, GError **error)
+ledger_reader_next(LedgerReader *reader, LedgerRecord *record, guint64 *offset_bytes,
+                   GError **error)
 {
     const guint8 *payload = NULL;
     guint32 size = 0;

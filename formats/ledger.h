@@ -1,6 +1,6 @@
-/* ledger.h - what became of each row of a job: an append-only file per writer, each record framed by
- * its length and checksum. A torn tail is ignored; the state of a job is the union of its ledgers.
- * Bytes: formats/README.md, "Ledger v1".
+/* ledger.h - what became of each row of a job: an append-only file per writer, each record framed
+ * by its length and checksum. A torn tail is ignored; the state of a job is the union of its
+ * ledgers. Bytes: formats/README.md, "Ledger v1".
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_FORMATS_LEDGER_H
 #define MILLRACE_FORMATS_LEDGER_H
@@ -9,7 +9,7 @@
 
 #include "formats/outspec.h"
 
-#define DIGEST_BYTES 32 /* SHA-256 */
+#define DIGEST_BYTES            32 /* SHA-256 */
 #define LEDGER_RECORD_MAX_BYTES (1 << 20)
 
 /* What became of a row: ok, or the class of its failure. Numbers are on disk; never reuse one. */
@@ -42,7 +42,8 @@ typedef struct {
     const char *node;   /* host name */
 } LedgerHeader;
 
-/* One output of a row. For a row that failed, only spec, format (if asked for) and cpu_us are set. */
+/* One output of a row. For a row that failed, only spec, format (if asked for) and cpu_us are set.
+ */
 typedef struct {
     const char *spec; /* canonical text */
     const char *path; /* beneath the output folder; bytes as on disk */
@@ -79,7 +80,8 @@ LedgerWriter *ledger_writer_create(int dir_fd, const char *name, const LedgerHea
                                    GError **error);
 /* Adds a record to the buffer. */
 void ledger_writer_append(LedgerWriter *writer, const LedgerRecord *record);
-/* Writes the buffer and makes it durable. Returns FALSE and MILLRACE_ERROR_IO; the writer is then dead. */
+/* Writes the buffer and makes it durable. Returns FALSE and MILLRACE_ERROR_IO; the writer is then
+ * dead. */
 gboolean ledger_writer_sync(LedgerWriter *writer, GError **error);
 /* Abandons what was not synced. */
 void ledger_writer_free(LedgerWriter *writer);

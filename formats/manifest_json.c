@@ -1,5 +1,6 @@
 /* manifest_json.c - manifests of one JSON object a line. A line that is wrong is a bad row, and the
- * next line is read as if nothing had been. SPDX-License-Identifier: Apache-2.0 */
+ * next line is read as if nothing had been.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "formats/error.h"

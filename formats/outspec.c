@@ -1,6 +1,7 @@
 /* outspec.c - parsing and printing of output specs, and the names of image formats. Printing is
  * canonical: two specs mean the same when their texts are equal, so the text can name folders and
- * ids. SPDX-License-Identifier: Apache-2.0 */
+ * ids.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/outspec.h"
 
 #include <string.h>

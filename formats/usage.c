@@ -30,8 +30,7 @@ usage_print_time(GString *out, gint64 time_us)
     g_string_append_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", g_date_time_get_year(time),
                            g_date_time_get_month(time), g_date_time_get_day_of_month(time),
                            g_date_time_get_hour(time), g_date_time_get_minute(time),
-                           g_date_time_get_second(time),
-                           (int)(time_us - seconds * G_USEC_PER_SEC));
+                           g_date_time_get_second(time), (int)(time_us - seconds * G_USEC_PER_SEC));
 }
 
 void

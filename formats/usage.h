@@ -8,14 +8,14 @@
 
 #include "formats/ledger.h"
 
-#define USAGE_TYPE_IMAGE "millrace.image.v1"
-#define USAGE_ID_CHARS 32 /* hexadecimal digits of the first 16 bytes of a SHA-256 */
+#define USAGE_TYPE_IMAGE     "millrace.image.v1"
+#define USAGE_ID_CHARS       32 /* hexadecimal digits of the first 16 bytes of a SHA-256 */
 #define USAGE_LINE_MAX_BYTES (64 << 10)
 
 /* One event. Strings: borrowed; "" when absent. Identity is (source, id). */
 typedef struct {
     const char *id;
-    const char *source;  /* "//millrace/job/JOB" */
+    const char *source; /* "//millrace/job/JOB" */
     const char *type;
     const char *subject; /* the customer */
     gint64 time_us;      /* since the epoch, UTC */
@@ -44,9 +44,9 @@ void usage_event_id(const char *job, guint64 row, guint output, char id[USAGE_ID
 
 /* A parsed line, which owns the strings of its event. */
 typedef struct _UsageLine UsageLine;
-/* Returns: (transfer full) the event of one line, or NULL and MILLRACE_ERROR_BAD_INPUT that says what is
- * missing or wrong. Our extensions may be missing; unknown members are ignored. */
-UsageLine *usage_line_parse(const char *line, gsize size_bytes, GError **error);
+/* Returns: (transfer full) the event of one line, or NULL and MILLRACE_ERROR_BAD_INPUT that says
+ * what is missing or wrong. Our extensions may be missing; unknown members are ignored. */
+UsageLine *usage_line_parse(const char *text, gsize size_bytes, GError **error);
 const UsageEvent *usage_line_event(const UsageLine *line);
 void usage_line_free(UsageLine *line);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsageLine, usage_line_free)

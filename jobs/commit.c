@@ -5,8 +5,8 @@
  *     3. the ledger gets the records, and is synced
  *     4. the usage log gets the lines that follow from the records
  *
- * A crash after 2 leaves outputs that the next run makes again, byte for byte, and adopts; one after 3
- * leaves lines out of the log, which the next run completes from the ledger.
+ * A crash after 2 leaves outputs that the next run makes again, byte for byte, and adopts; one
+ * after 3 leaves lines out of the log, which the next run completes from the ledger.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/commit.h"
 
@@ -156,7 +156,8 @@ has_digest(int dir_fd, const char *name, const LedgerOutput *output)
         g_checksum_update(sha256, piece, got);
     g_checksum_get_digest(sha256, digest, &digest_bytes);
     /* It may be left from a crash before it was synced. */
-    gboolean same = got == 0 && memcmp(digest, output->digest, sizeof digest) == 0 && fsync(fd) == 0;
+    gboolean same =
+        got == 0 && memcmp(digest, output->digest, sizeof digest) == 0 && fsync(fd) == 0;
     close(fd);
     return same;
 }
@@ -192,8 +193,8 @@ unlink_output(Committer *committer, const char *path)
         unlinkat(dir_fd, slash ? slash + 1 : path, 0);
 }
 
-/* Step 2 for one row: all its outputs get their names, or none. Returns FALSE and error only when the disk
- * fails; what lies in the row itself makes it a failure. */
+/* Step 2 for one row: all its outputs get their names, or none. Returns FALSE and error only when
+ * the disk fails; what lies in the row itself makes it a failure. */
 static gboolean
 publish_row(Committer *committer, RowWork *work, GError **error)
 {
@@ -321,7 +322,8 @@ run(gpointer data)
 }
 
 Committer *
-committer_new(const ResizeFolder *folder, const LedgerHeader *header, CommitDone done, gpointer data)
+committer_new(const ResizeFolder *folder, const LedgerHeader *header, CommitDone done,
+              gpointer data)
 {
     Committer *committer = g_new0(Committer, 1);
 
@@ -357,9 +359,11 @@ committer_close(Committer *committer, GError **error)
     g_async_queue_push(committer->queue, &committer->close_marker);
     g_thread_join(committer->thread);
     if (committer->usage_fd >= 0) {
-        good = committer->error != NULL || durable_sync(committer->usage_fd, "the usage log", error);
+        good =
+            committer->error != NULL || durable_sync(committer->usage_fd, "the usage log", error);
         if (close(committer->usage_fd) != 0 && good)
-            good = millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "closing the usage log");
+            good =
+                millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "closing the usage log");
     }
     g_clear_pointer(&committer->ledger, ledger_writer_free);
     g_clear_error(&committer->error);

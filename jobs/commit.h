@@ -1,5 +1,6 @@
-/* commit.h - the last step of every row: outputs durable and named, the ledger told, the usage logged.
- * It runs in a thread of its own, in groups, so that a disk that is slow to sync keeps no worker waiting.
+/* commit.h - the last step of every row: outputs durable and named, the ledger told, the usage
+ * logged. It runs in a thread of its own, in groups, so that a disk that is slow to sync keeps no
+ * worker waiting.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_COMMIT_H
 #define MILLRACE_JOBS_COMMIT_H
@@ -9,9 +10,10 @@
 
 typedef struct _Committer Committer;
 
-/* Called in the main context's thread when rows have come to their end. After error (not NULL once, and
- * rows from then on are dropped, but still counted) nothing more is written. */
-typedef void (*CommitDone)(guint done_count, guint failed_count, const GError *error, gpointer data);
+/* Called in the main context's thread when rows have come to their end. After error (not NULL once,
+ * and rows from then on are dropped, but still counted) nothing more is written. */
+typedef void (*CommitDone)(guint done_count, guint failed_count, const GError *error,
+                           gpointer data);
 
 /* folder, header, data: borrowed until the committer is closed. */
 Committer *committer_new(const ResizeFolder *folder, const LedgerHeader *header, CommitDone done,

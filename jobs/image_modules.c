@@ -2,7 +2,8 @@
  * finds: ImageMagick, Poppler, OpenSlide and JPEG XL with everything behind them, which are blocked
  * anyway and cost 18 MB and 50 ms in every worker. Where the modules are is told by VIPSHOME: so it
  * names an empty place while libvips starts, and the module for HEIF and AVIF is loaded from beside
- * the library. SPDX-License-Identifier: Apache-2.0 */
+ * the library.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <dlfcn.h>
 
 #include "jobs/image_internal.h"

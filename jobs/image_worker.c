@@ -1,7 +1,7 @@
 /* image_worker.c - the image worker: the only process that touches pixels.
  * It is handed descriptors and opens nothing itself after image_worker_lock_down(): a decoder that
- * an image has taken over finds no file, no network and no other row. SPDX-License-Identifier:
- * Apache-2.0 */
+ * an image has taken over finds no file, no network and no other row.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/image_worker.h"
 
 #include <errno.h>
@@ -40,9 +40,9 @@ fail(WorkerReply *reply, RowClass class, const char *message)
     g_strlcpy(reply->message, message, sizeof reply->message);
 }
 
-/* Reads the input. pread, since the descriptor shares its offset with the sender's; into memory, since a
- * mapped file that somebody cuts short is a SIGBUS. Returns: (transfer full), or NULL with the reply's
- * failure filled. */
+/* Reads the input. pread, since the descriptor shares its offset with the sender's; into memory,
+ * since a mapped file that somebody cuts short is a SIGBUS. Returns: (transfer full), or NULL with
+ * the reply's failure filled. */
 static guint8 *
 read_input(int fd, guint64 size_bytes, WorkerReply *reply)
 {

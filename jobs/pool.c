@@ -1,6 +1,6 @@
-/* pool.c - a rank's image workers: fed by descriptors, watched by deadlines, replaced when they die.
- * A worker is DEAD until it is given something to do, STARTING until it says that it is ready, then it
- * has a task or it has none. Its end is seen as the end of its socket, whatever it died of.
+/* pool.c - a rank's image workers: fed by descriptors, watched by deadlines, replaced when they
+ * die. A worker is DEAD until it is given something to do, STARTING until it says that it is ready,
+ * then it has a task or it has none. Its end is seen as the end of its socket, whatever it died of.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/pool.h"
 
@@ -86,7 +86,8 @@ clear_source(guint *source)
     *source = 0;
 }
 
-/* Ends a worker and waits for its end, which is near. Returns: the CPU time since its last reply. */
+/* Ends a worker and waits for its end, which is near. Returns: the CPU time since its last reply.
+ */
 static guint64
 worker_bury(Worker *worker, int *status)
 {
@@ -117,8 +118,8 @@ describe_death(const Task *task, int status, WorkerReply *reply)
                    "signal %d (%s) killed %u workers on this image", WTERMSIG(status),
                    g_strsignal(WTERMSIG(status)), task->attempts);
     else
-        g_snprintf(reply->message, sizeof reply->message,
-                   "%u workers exited with %d on this image", task->attempts, WEXITSTATUS(status));
+        g_snprintf(reply->message, sizeof reply->message, "%u workers exited with %d on this image",
+                   task->attempts, WEXITSTATUS(status));
 }
 
 /* A worker that dies while it starts may have been killed by somebody; several have a reason. */
@@ -131,15 +132,15 @@ worker_did_not_start(Worker *worker, int status)
         worker_feed(worker);
         return;
     }
-    g_autoptr(GError) error = g_error_new(
-        MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "%s does not start (%s %d)",
-        worker->pool->program, WIFSIGNALED(status) ? "signal" : "exit code",
-        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    g_autoptr(GError) error =
+        g_error_new(MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "%s does not start (%s %d)",
+                    worker->pool->program, WIFSIGNALED(status) ? "signal" : "exit code",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     worker_finish(worker, &reply, error);
 }
 
-/* The end of a worker's socket. Its row is tried again on a fresh worker, unless it was too slow or has
- * killed enough of them. */
+/* The end of a worker's socket. Its row is tried again on a fresh worker, unless it was too slow or
+ * has killed enough of them. */
 static void
 worker_died(Worker *worker)
 {
@@ -234,8 +235,8 @@ on_socket(gint fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
     return G_SOURCE_CONTINUE; /* where the worker was buried, its source is gone already */
 }
 
-/* Starts the program with its socket as descriptor 3 and none of ours. It gets a process group of its
- * own, so that Ctrl-C reaches the rank, which lets images in hand be finished. */
+/* Starts the program with its socket as descriptor 3 and none of ours. It gets a process group of
+ * its own, so that Ctrl-C reaches the rank, which lets images in hand be finished. */
 static int
 spawn(Pool *pool, int socket_fd, pid_t *pid)
 {
@@ -336,7 +337,8 @@ pool_free(Pool *pool)
     for (guint i = 0; i < pool->worker_count; i++) {
         Worker *worker = &pool->workers[i];
         int status = 0;
-        worker->timed_out = worker->task != NULL; /* an idle one ends by itself, a busy one is ended */
+        worker->timed_out =
+            worker->task != NULL; /* an idle one ends by itself, a busy one is ended */
         if (worker->state == WORKER_DEAD)
             clear_source(&worker->deadline_source);
         else

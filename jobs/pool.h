@@ -1,5 +1,5 @@
-/* pool.h - a rank's image workers: fed by descriptors, watched by deadlines, replaced when they die.
- * Everything happens in GLib's default main context; nothing here blocks on a worker.
+/* pool.h - a rank's image workers: fed by descriptors, watched by deadlines, replaced when they
+ * die. Everything happens in GLib's default main context; nothing here blocks on a worker.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_POOL_H
 #define MILLRACE_JOBS_POOL_H
@@ -10,14 +10,14 @@
 
 typedef struct _Pool Pool;
 
-/* Called once for each submission, never from inside pool_submit(). reply: borrowed until return; its
- * class may be ROW_TIMEOUT or ROW_WORKER_CRASH too. wall_us: from the sending to the answer.
+/* Called once for each submission, never from inside pool_submit(). reply: borrowed until return;
+ * its class may be ROW_TIMEOUT or ROW_WORKER_CRASH too. wall_us: from the sending to the answer.
  * error: not NULL when workers do not even start; then nothing is known of the row. */
 typedef void (*PoolDone)(const WorkerReply *reply, guint64 wall_us, const GError *error,
                          gpointer data);
 
-/* worker_program: path, copied. deadline_us: for one attempt at one row. Workers are started when there
- * is work for them. Returns: (transfer full). */
+/* worker_program: path, copied. deadline_us: for one attempt at one row. Workers are started when
+ * there is work for them. Returns: (transfer full). */
 Pool *pool_new(const char *worker_program, guint worker_count, gint64 deadline_us);
 /* Ends the workers; what they were at is not answered any more. */
 void pool_free(Pool *pool);
@@ -27,7 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)
 guint pool_free_count(const Pool *pool);
 
 /* Gives a row to a free worker, of which there must be one. request: copied. fds: the input and an
- * output for each spec; borrowed until done is called, so that another worker can be given them too. */
+ * output for each spec; borrowed until done is called, so that another worker can be given them
+ * too. */
 void pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, PoolDone done,
                  gpointer data);
 

@@ -1,11 +1,10 @@
-/* resize.c - the resize job, stage by stage. Between stages the ranks agree on one verdict, so that none
- * waits for another that has given up.
+/* resize.c - the resize job, stage by stage. Between stages the ranks agree on one verdict, so that
+ * none waits for another that has given up.
  *
  *     begin (rank 0)   manifest surveyed; folder locked, options frozen, earlier tries read
- *     join             every rank shares the lock and learns the job's name and the number of the try
- *     work             foreach: rows leased, resized, committed
- *     end (rank 0)     results, totals, invariants, report
- *
+ *     join             every rank shares the lock and learns the job's name and the number of the
+ * try work             foreach: rows leased, resized, committed end (rank 0)     results, totals,
+ * invariants, report
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/resize.h"
 
@@ -119,8 +118,7 @@ join(Run *run, GError **error)
             return FALSE;
     }
     run->node = node_name();
-    run->writer =
-        g_strdup_printf("%s-%d-%u", run->node, comm_rank(run->comm), run->try_number);
+    run->writer = g_strdup_printf("%s-%d-%u", run->node, comm_rank(run->comm), run->try_number);
     run->header = (LedgerHeader){.job = run->job, .writer = run->writer, .node = run->node};
     run->rank = resize_rank_open(run->config, &run->folder, &run->header, run->worker_count, error);
     return run->rank != NULL;
@@ -175,12 +173,12 @@ on_progress(gpointer data)
 {
     const Run *run = data;
     ForeachCounts counts = foreach_counts(run->each);
-    ResizeProgress progress = {
-        .row_count = resize_source_row_count(run->source),
-        .done_count = run->done_before + counts.done_count,
-        .failed_count = counts.failed_count,
-        .begun_count = run->done_before,
-        .elapsed_s = (gdouble)(g_get_monotonic_time() - run->began_us) / G_USEC_PER_SEC};
+    ResizeProgress progress = {.row_count = resize_source_row_count(run->source),
+                               .done_count = run->done_before + counts.done_count,
+                               .failed_count = counts.failed_count,
+                               .begun_count = run->done_before,
+                               .elapsed_s = (gdouble)(g_get_monotonic_time() - run->began_us) /
+                                            G_USEC_PER_SEC};
 
     if (run->config->progress)
         run->config->progress(&progress, run->config->progress_data);
@@ -204,8 +202,8 @@ work(Run *run, GError **error)
         sources[i] = g_unix_signal_add(signals[i], on_signal, run);
     if (is_rank_0)
         sources[G_N_ELEMENTS(signals)] = g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, run);
-    gboolean good = !is_rank_0 || resize_source_begin(run->source, run->folder.state_fd, run->states,
-                                                      on_source_wakes, run, error);
+    gboolean good = !is_rank_0 || resize_source_begin(run->source, run->folder.state_fd,
+                                                      run->states, on_source_wakes, run, error);
     if (agree(run, good, error)) {
         good = foreach_run(run->each, error);
         if (is_rank_0)
@@ -226,8 +224,8 @@ invariants_hold(const ResizeReport *report)
     return TRUE;
 }
 
-/* Is the last report that of a job that has ended? One that is older than a ledger is not there any more:
- * see commit.c. */
+/* Is the last report that of a job that has ended? One that is older than a ledger is not there any
+ * more: see commit.c. */
 static gboolean
 has_last_report(const Run *run)
 {
@@ -340,8 +338,8 @@ run_stages(Run *run, GError **error)
     return agree(run, ended, error) && agree(run, !is_rank_0 || judge(run, error), error);
 }
 
-/* Rank 0 leaves the verdict where `millrace run` looks for it. Then every rank may exit with 0, which spares
- * two seconds and mpirun's banner. */
+/* Rank 0 leaves the verdict where `millrace run` looks for it. Then every rank may exit with 0,
+ * which spares two seconds and mpirun's banner. */
 static void
 tell(Run *run, const GError *error)
 {

@@ -23,16 +23,16 @@ typedef struct {
 
 /* What is asked for. Strings: borrowed until resize_run() returns. */
 typedef struct {
-    const char *manifest;      /* a path, or "-" */
-    gboolean manifest_nul;     /* sources end with NUL */
-    const char *output;        /* the output folder */
-    const char *to;            /* output specs, ';' between, canonical; NULL: each row brings its own */
-    const char *name_template; /* NULL: the default names */
-    const char *job;           /* NULL: drawn once and frozen in the folder */
-    const char *customer;      /* of rows that name none */
-    const char *run_token;     /* of `millrace run`, for the verdict; may be NULL */
+    const char *manifest;  /* a path, or "-" */
+    gboolean manifest_nul; /* sources end with NUL */
+    const char *output;    /* the output folder */
+    const char *to;        /* output specs, ';' between, canonical; NULL: each row brings its own */
+    const char *name_template;  /* NULL: the default names */
+    const char *job;            /* NULL: drawn once and frozen in the folder */
+    const char *customer;       /* of rows that name none */
+    const char *run_token;      /* of `millrace run`, for the verdict; may be NULL */
     const char *worker_program; /* path of millrace-imageworker */
-    guint worker_count;        /* per node; 0: its cores */
+    guint worker_count;         /* per node; 0: its cores */
     gint64 deadline_us;
     guint64 pixels_max;
     guint64 bytes_max;
@@ -53,17 +53,17 @@ typedef struct {
 
 #define RESIZE_INVARIANTS_MAX 8
 
-/* What came of it; all but the first four filled on rank 0 only. Times of wall and CPU are per row, over
- * the whole job. */
+/* What came of it; all but the first four filled on rank 0 only. Times of wall and CPU are per row,
+ * over the whole job. */
 typedef struct {
     gboolean is_rank_0;
     gboolean under_launcher;
     gboolean told;            /* the verdict is in the folder, under the run's token */
     gboolean error_elsewhere; /* the error arose on another rank, which has the message */
     char *job;
-    gboolean complete;   /* every row of the manifest is accounted for */
-    gboolean unchanged;  /* there was nothing to do */
-    guint64 row_count;   /* in the manifest, as far as it was read */
+    gboolean complete;  /* every row of the manifest is accounted for */
+    gboolean unchanged; /* there was nothing to do */
+    guint64 row_count;  /* in the manifest, as far as it was read */
     guint64 class_counts[ROW_CLASS_COUNT];
     guint64 skipped_count; /* rows not done */
     guint64 output_count;
@@ -80,9 +80,10 @@ typedef struct {
     ResizeInvariant invariants[RESIZE_INVARIANTS_MAX];
 } ResizeReport;
 
-/* *Collective.* Runs the job, or what is left of it. Returns FALSE and on every rank the same kind of
- * error; its message is worth printing where report->error_elsewhere is not set.
- * MILLRACE_ERROR_INTERRUPTED: stopped early, to be resumed; MILLRACE_ERROR_INVARIANT: a sum is wrong. */
+/* *Collective.* Runs the job, or what is left of it. Returns FALSE and on every rank the same kind
+ * of error; its message is worth printing where report->error_elsewhere is not set.
+ * MILLRACE_ERROR_INTERRUPTED: stopped early, to be resumed; MILLRACE_ERROR_INVARIANT: a sum is
+ * wrong. */
 gboolean resize_run(const ResizeConfig *config, ResizeReport *report, GError **error);
 void resize_report_clear(ResizeReport *report);
 
@@ -97,7 +98,7 @@ void resize_report_print_text(const ResizeReport *report, const char *folder, GS
 /* What a run would do, without doing it. */
 typedef struct {
     guint64 row_count;
-    guint64 done_count;    /* by earlier tries on the folder */
+    guint64 done_count; /* by earlier tries on the folder */
     guint64 bad_row_count;
     guint64 missing_count; /* sources that cannot be opened */
     guint64 output_count;

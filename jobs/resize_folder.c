@@ -39,10 +39,12 @@ resize_folder_open(ResizeFolder *folder, const char *path, gboolean create, GErr
         resize_folder_close(folder);
         return FALSE;
     }
-    folder->lock_fd = openat(folder->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    folder->lock_fd =
+        openat(folder->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (folder->lock_fd >= 0)
         return TRUE;
-    millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "%s/" STATE_FOLDER "/lock", path);
+    millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "%s/" STATE_FOLDER "/lock",
+                             path);
     resize_folder_close(folder);
     return FALSE;
 }
@@ -64,8 +66,8 @@ resize_folder_close(ResizeFolder *folder)
     close_fd(&folder->output_fd);
 }
 
-/* Locks of open file descriptions, since those of processes are dropped when any descriptor of the file is
- * closed, and flock() cannot turn into a shared lock without letting go. */
+/* Locks of open file descriptions, since those of processes are dropped when any descriptor of the
+ * file is closed, and flock() cannot turn into a shared lock without letting go. */
 static int
 try_lock(const ResizeFolder *folder, short type)
 {
@@ -90,7 +92,8 @@ resize_folder_lock(ResizeFolder *folder, GError **error)
     }
     if (!failed)
         return TRUE;
-    return millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, failed, "locking the folder");
+    return millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, failed,
+                                    "locking the folder");
 }
 
 gboolean

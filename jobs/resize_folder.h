@@ -8,7 +8,6 @@
  *     tmp/              outputs before they have their names
  *     verdict.json      the exit code of the last run under `millrace run`
  *     results.ndjson, report.json   made from the ledgers at the end of each run
- *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_RESIZE_FOLDER_H
 #define MILLRACE_JOBS_RESIZE_FOLDER_H
@@ -29,11 +28,12 @@ typedef struct {
 
 /* Opens the folder, and makes what is missing when create. Returns FALSE and
  * MILLRACE_ERROR_CANT_CREATE. */
-gboolean resize_folder_open(ResizeFolder *folder, const char *path, gboolean create, GError **error);
+gboolean resize_folder_open(ResizeFolder *folder, const char *path, gboolean create,
+                            GError **error);
 void resize_folder_close(ResizeFolder *folder);
 
-/* Waits up to ten seconds until no other run is at work here, then keeps others out. Returns FALSE and
- * MILLRACE_ERROR_INTERRUPTED. */
+/* Waits up to ten seconds until no other run is at work here, then keeps others out. Returns FALSE
+ * and MILLRACE_ERROR_INTERRUPTED. */
 gboolean resize_folder_lock(ResizeFolder *folder, GError **error);
 /* Turns the lock into a shared one (rank 0, at once), or takes a shared one (the other ranks). */
 gboolean resize_folder_lock_shared(ResizeFolder *folder, GError **error);
@@ -45,9 +45,9 @@ typedef struct {
     char fingerprint[33];
 } ManifestIdentity;
 
-/* Writes options.json on the first run; later compares. *job: (transfer full) the job's name. Limits may
- * differ when failures are retried; they are frozen anew. Returns FALSE and MILLRACE_ERROR_USAGE that
- * names the difference. */
+/* Writes options.json on the first run; later compares. *job: (transfer full) the job's name.
+ * Limits may differ when failures are retried; they are frozen anew. Returns FALSE and
+ * MILLRACE_ERROR_USAGE that names the difference. */
 gboolean resize_folder_freeze(ResizeFolder *folder, const ResizeConfig *config,
                               const ManifestIdentity *manifest, char **job, GError **error);
 

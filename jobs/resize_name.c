@@ -1,6 +1,6 @@
 /* resize_name.c - the name of an output beneath the output folder.
- * Whatever a source or a template says, the name that comes out stays beneath the folder: it is taken
- * apart at its slashes and put together again without the parts that lead elsewhere.
+ * Whatever a source or a template says, the name that comes out stays beneath the folder: it is
+ * taken apart at its slashes and put together again without the parts that lead elsewhere.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/resize_name.h"
 
@@ -8,7 +8,7 @@
 
 #include "formats/error.h"
 
-static const char *const fields[] = {"path", "dir", "stem",    "ext",      "spec",
+static const char *const fields[] = {"path", "dir",     "stem",     "ext", "spec",
                                      "row",  "request", "customer", NULL};
 
 /* Takes path apart and joins what is left, as the header promises. */
@@ -58,8 +58,7 @@ append_field(GString *out, const char *field, const OutputName *name)
     else if (strcmp(field, "dir") == 0)
         g_string_append(out, folder);
     else if (strcmp(field, "stem") == 0)
-        g_string_append_len(out, file,
-                            extension ? extension - 1 - file : (gssize)strlen(file));
+        g_string_append_len(out, file, extension ? extension - 1 - file : (gssize)strlen(file));
     else if (strcmp(field, "ext") == 0)
         g_string_append(out, image_format_extension(name->format));
     else if (strcmp(field, "spec") == 0)
@@ -72,7 +71,8 @@ append_field(GString *out, const char *field, const OutputName *name)
         g_string_append(out, name->customer);
 }
 
-/* Finds the next {field} of a template. Returns: where its '{' is, or NULL; *end is behind its '}'. */
+/* Finds the next {field} of a template. Returns: where its '{' is, or NULL; *end is behind its '}'.
+ */
 static const char *
 find_field(const char *template, char **field, const char **end)
 {
@@ -106,7 +106,8 @@ output_name_check(const char *template, GError **error)
     if (field_count > 0 && !strpbrk(at, "{}"))
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
-                "--name=%s: expected a text with fields, as in {dir}/{stem}-{spec}.{ext}", template);
+                "--name=%s: expected a text with fields, as in {dir}/{stem}-{spec}.{ext}",
+                template);
     return FALSE;
 }
 

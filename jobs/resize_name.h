@@ -13,9 +13,9 @@ typedef struct {
     const char *source;
     const char *customer;
     const char *request;
-    const char *spec;     /* canonical */
-    guint spec_count;     /* of the row */
-    ImageFormat format;   /* the output's */
+    const char *spec;   /* canonical */
+    guint spec_count;   /* of the row */
+    ImageFormat format; /* the output's */
 } OutputName;
 
 /* Checks a --name template: text with {path} {dir} {stem} {ext} {spec} {row} {request} {customer}.

@@ -38,7 +38,8 @@ collect(const ResizeConfig *config, const ManifestIdentity *manifest, Frozen fro
         {"manifest", "the manifest's kind", g_strdup(manifest->is_pipe ? "pipe" : "file"), FALSE},
         {"manifest_bytes", "the manifest's size", print_uint(manifest->size_bytes), FALSE},
         {"manifest_xxh128", "the manifest's fingerprint", g_strdup(manifest->fingerprint), FALSE},
-        {"deadline_us", "--deadline in microseconds", print_uint((guint64)config->deadline_us), TRUE},
+        {"deadline_us", "--deadline in microseconds", print_uint((guint64)config->deadline_us),
+         TRUE},
         {"max_pixels", "--max-pixels", print_uint(config->pixels_max), TRUE},
         {"max_bytes", "--max-bytes", print_uint(config->bytes_max), TRUE},
     };
@@ -70,7 +71,8 @@ write_options(const ResizeFolder *folder, const char *job, const Frozen frozen[F
     return durable_write_file(folder->state_fd, options_file, json->str, json->len, error);
 }
 
-/* Compares one option. An absent key is one that an older version did not know; it counts as different. */
+/* Compares one option. An absent key is one that an older version did not know; it counts as
+ * different. */
 static gboolean
 compare(const JsonObject *stored, const Frozen *frozen, GError **error)
 {

@@ -33,7 +33,8 @@ look_at(const ResizeConfig *config, const LeaseItem *item, ResizePlan *plan)
     gboolean whole = resize_item_decode(item, &row);
     g_assert(whole);
     const char *to = *row.to ? row.to : config->to;
-    int count = to && !row.problem ? output_spec_parse_list(to, specs, OUTPUTS_PER_ROW_MAX, NULL) : 0;
+    int count =
+        to && !row.problem ? output_spec_parse_list(to, specs, OUTPUTS_PER_ROW_MAX, NULL) : 0;
     if (count <= 0) {
         plan->bad_row_count++;
     } else if (stat(row.source, &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -23,7 +23,7 @@
 #include "jobs/row_work.h"
 
 enum {
-    ROWS_A_TURN = 256,       /* rows that fail at once must not keep the main loop from its messages */
+    ROWS_A_TURN = 256, /* rows that fail at once must not keep the main loop from its messages */
     ROWS_PENDING_MAX = 8192, /* rows at the committer */
     FILES_NEEDED = 4096      /* descriptors of rows at workers and at the committer */
 };
@@ -98,7 +98,8 @@ on_committed(guint done_count, guint failed_count, const GError *error, gpointer
     resize_rank_ready(rank);
 }
 
-/* Fills in what the worker has told of the outputs. Two outputs of one name are no row that can be done. */
+/* Fills in what the worker has told of the outputs. Two outputs of one name are no row that can be
+ * done. */
 static void
 describe_outputs(ResizeRank *rank, RowWork *work, const WorkerReply *reply)
 {
@@ -179,7 +180,8 @@ class_of_open_error(int errnum)
     }
 }
 
-/* Opens the input. Returns FALSE when the row has failed, or, with the rank's error set, the rank. */
+/* Opens the input. Returns FALSE when the row has failed, or, with the rank's error set, the rank.
+ */
 static gboolean
 open_source(ResizeRank *rank, RowWork *work)
 {
@@ -189,7 +191,8 @@ open_source(ResizeRank *rank, RowWork *work)
     work->fds[0] = fd;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
         g_autoptr(GError) error = NULL;
-        millrace_error_set_errno(&error, MILLRACE_ERROR_IO, errno, "opening %s", work->record.source);
+        millrace_error_set_errno(&error, MILLRACE_ERROR_IO, errno, "opening %s",
+                                 work->record.source);
         stop(rank, error);
         return FALSE;
     }
@@ -212,7 +215,8 @@ open_source(ResizeRank *rank, RowWork *work)
     return FALSE;
 }
 
-/* Makes a temporary file for each output. Not to be able to is the rank's trouble, not the row's. */
+/* Makes a temporary file for each output. Not to be able to is the rank's trouble, not the row's.
+ */
 static gboolean
 open_outputs(ResizeRank *rank, RowWork *work)
 {

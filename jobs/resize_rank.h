@@ -11,16 +11,15 @@ typedef struct _ResizeRank ResizeRank;
 /* config, folder, header: borrowed until the rank is closed.
  * Returns: (transfer full), or NULL and error. */
 ResizeRank *resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder,
-                             const LedgerHeader *header, guint worker_count,
-                             GError **error);
+                             const LedgerHeader *header, guint worker_count, GError **error);
 /* What rows are taken from; set once, before it runs. Borrowed. */
 void resize_rank_set_foreach(ResizeRank *rank, Foreach *each);
 /* Rows may lie ready: takes as many as there are free workers. */
 void resize_rank_ready(ResizeRank *rank);
 /* Has anything been committed? */
 gboolean resize_rank_committed(const ResizeRank *rank);
-/* Takes the rank and ends it. Returns FALSE and the first error that stopped it (a full disk, workers that
- * do not start), or one of closing. */
+/* Takes the rank and ends it. Returns FALSE and the first error that stopped it (a full disk,
+ * workers that do not start), or one of closing. */
 gboolean resize_rank_close(ResizeRank *rank, GError **error);
 
 #endif

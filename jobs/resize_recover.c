@@ -1,6 +1,6 @@
 /* resize_recover.c - what earlier tries have left.
- * A usage log follows from its ledger, line by line. One whose writer died in between is written anew; the
- * others are known by their last line, whose sequence is the ledger's count of outputs.
+ * A usage log follows from its ledger, line by line. One whose writer died in between is written
+ * anew; the others are known by their last line, whose sequence is the ledger's count of outputs.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/resize_recover.h"
 

@@ -156,8 +156,10 @@ resize_report_print_text(const ResizeReport *report, const char *folder, GString
                            (gdouble)report->pixels_in / 1e6, (gdouble)report->pixels_out / 1e6,
                            (gdouble)report->cpu_us / 1e6);
     g_string_append_printf(
-        out, "a row: P50 %.1f ms, P99 %.1f ms, P99.9 %.1f ms of wall time; %.1f, %.1f, %.1f of CPU\n",
-        (gdouble)report->wall_us_percentiles[0] / 1e3, (gdouble)report->wall_us_percentiles[1] / 1e3,
+        out,
+        "a row: P50 %.1f ms, P99 %.1f ms, P99.9 %.1f ms of wall time; %.1f, %.1f, %.1f of CPU\n",
+        (gdouble)report->wall_us_percentiles[0] / 1e3,
+        (gdouble)report->wall_us_percentiles[1] / 1e3,
         (gdouble)report->wall_us_percentiles[2] / 1e3, (gdouble)report->cpu_us_percentiles[0] / 1e3,
         (gdouble)report->cpu_us_percentiles[1] / 1e3, (gdouble)report->cpu_us_percentiles[2] / 1e3);
     gdouble rate = per_second(report->try_row_count, report->try_elapsed_s);
@@ -168,8 +170,7 @@ resize_report_print_text(const ResizeReport *report, const char *folder, GString
                            rate, rate / MAX(report->try_worker_count, 1));
     for (guint i = 0; i < report->invariant_count; i++) {
         const ResizeInvariant *invariant = &report->invariants[i];
-        g_string_append_printf(out,
-                               "%s: %s (%s %" G_GUINT64_FORMAT ", %s %" G_GUINT64_FORMAT ")\n",
+        g_string_append_printf(out, "%s: %s (%s %" G_GUINT64_FORMAT ", %s %" G_GUINT64_FORMAT ")\n",
                                invariant->left == invariant->right ? "proved" : "BROKEN",
                                invariant->name, invariant->left_name, invariant->left,
                                invariant->right_name, invariant->right);

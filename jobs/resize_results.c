@@ -1,7 +1,7 @@
 /* resize_results.c - from the ledgers to results.ndjson, the totals, and the proof that they agree.
- * The first pass reads every ledger in order of tries and finds the record that counts for each row; beside
- * it the usage logs are compared with what the ledgers say they must hold. The second pass goes through
- * the rows in order.
+ * The first pass reads every ledger in order of tries and finds the record that counts for each
+ * row; beside it the usage logs are compared with what the ledgers say they must hold. The second
+ * pass goes through the rows in order.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/resize_results.h"
 
@@ -68,8 +68,8 @@ line_set_add_all(LineSet *set, const GString *text)
     }
 }
 
-/* Adds the lines of a usage log, whatever is in it. A writer that died between its two files has none, as its
- * ledger has no records. */
+/* Adds the lines of a usage log, whatever is in it. A writer that died between its two files has
+ * none, as its ledger has no records. */
 static gboolean
 read_usage(Pass *pass, const char *ledger, GError **error)
 {
@@ -242,8 +242,8 @@ state_invariants(Pass *pass)
     const ResizeInvariant invariants[] = {
         {"every row is accounted for", report->row_count, accounted, "rows of the manifest",
          "resized + failed + skipped"},
-        {"every output is on disk", report->output_count, pass->files_found, "outputs in the ledgers",
-         "files of their size"},
+        {"every output is on disk", report->output_count, pass->files_found,
+         "outputs in the ledgers", "files of their size"},
         {"every output is metered once", pass->expected.count, pass->logged.count,
          "outputs in the ledgers, of all tries", "usage events"},
         {"usage says what the ledgers say", pass->expected.hash_sum, pass->logged.hash_sum,

@@ -5,9 +5,9 @@
 
 #include "jobs/resize_folder.h"
 
-/* Reads all ledgers and usage logs of the folder, writes results.ndjson (rows in order) and fills the
- * report's totals, percentiles and invariants. report->row_count: of the manifest, as far as it was
- * read. */
+/* Reads all ledgers and usage logs of the folder, writes results.ndjson (rows in order) and fills
+ * the report's totals, percentiles and invariants. report->row_count: of the manifest, as far as it
+ * was read. */
 gboolean resize_results_write(const ResizeFolder *folder, const GPtrArray *ledgers,
                               ResizeReport *report, GError **error);
 

@@ -26,7 +26,7 @@ struct _ResizeSource {
     gboolean ended;
     ManifestIdentity identity;
     ManifestReader *reader;
-    guint64 row_count; /* read so far, or found by the survey */
+    guint64 row_count;   /* read so far, or found by the survey */
     guint64 given_count; /* rows that next() went past */
     const RowStates *states;
     GByteArray *item;
@@ -207,9 +207,10 @@ resize_source_look(ResizeSource *source, const RowStates *states)
 static gboolean
 spool_differs(GError **error)
 {
-    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
-                "standard input does not begin with what this job read before: pipe in the same list "
-                "in the same order (find … | sort), or choose another -o");
+    g_set_error(
+        error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
+        "standard input does not begin with what this job read before: pipe in the same list "
+        "in the same order (find … | sort), or choose another -o");
     return FALSE;
 }
 

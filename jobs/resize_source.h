@@ -1,6 +1,6 @@
-/* resize_source.h - rank 0's end of the manifest: from a file or a pipe to the rows that are still to do.
- * A file is read once before anything begins, which finds what makes it unreadable, counts its rows and
- * takes its fingerprint. A pipe is spooled into the job's folder as it comes.
+/* resize_source.h - rank 0's end of the manifest: from a file or a pipe to the rows that are still
+ * to do. A file is read once before anything begins, which finds what makes it unreadable, counts
+ * its rows and takes its fingerprint. A pipe is spooled into the job's folder as it comes.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_RESIZE_SOURCE_H
 #define MILLRACE_JOBS_RESIZE_SOURCE_H
@@ -26,8 +26,9 @@ guint64 resize_source_rows_seen(const ResizeSource *source);
 /* Has the manifest been read to its end? */
 gboolean resize_source_ended(const ResizeSource *source);
 
-/* Begins to read rows, leaving out those that states knows as done. state_fd: where a pipe is spooled to.
- * wake: called when a pipe that had nothing has something. All borrowed until the source is freed. */
+/* Begins to read rows, leaving out those that states knows as done. state_fd: where a pipe is
+ * spooled to. wake: called when a pipe that had nothing has something. All borrowed until the
+ * source is freed. */
 gboolean resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states,
                              GSourceFunc wake, gpointer wake_data, GError **error);
 /* Begins to read rows for looking only: waits where a pipe has nothing, and spools nothing. */

@@ -44,8 +44,8 @@ row_index_free(RowIndex *index)
     g_free(index);
 }
 
-/* Looks at another part of the file. Its blocks are reserved first, since a page of a mapped file that
- * finds the disk full is a SIGBUS. */
+/* Looks at another part of the file. Its blocks are reserved first, since a page of a mapped file
+ * that finds the disk full is a SIGBUS. */
 static gboolean
 move_window(RowIndex *index, guint64 window, GError **error)
 {
@@ -56,11 +56,12 @@ move_window(RowIndex *index, guint64 window, GError **error)
     index->slots = NULL;
     int failed = posix_fallocate(index->fd, begin, WINDOW_BYTES);
     if (failed)
-        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "growing the index of rows");
-    void *mapped =
-        mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, index->fd, begin);
+        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed,
+                                        "growing the index of rows");
+    void *mapped = mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, index->fd, begin);
     if (mapped == MAP_FAILED)
-        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "mapping the index of rows");
+        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno,
+                                        "mapping the index of rows");
     index->slots = mapped;
     index->window = window;
     return TRUE;

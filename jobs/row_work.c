@@ -85,6 +85,7 @@ row_work_share_cpu(RowWork *work)
     LedgerRecord *record = &work->record;
     guint64 known_us = 0;
 
+    g_assert(record->output_count >= 1);
     for (guint i = 0; i < record->output_count; i++)
         known_us += record->outputs[i].cpu_us;
     guint64 rest_us = record->cpu_us > known_us ? record->cpu_us - known_us : 0;

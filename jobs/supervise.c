@@ -1,7 +1,7 @@
 /* supervise.c - a verb under mpirun.
- * mpirun's own exit code says little: a rank that fails costs two seconds and a banner, SIGTERM makes it
- * 1, and a killed rank 137. So rank 0 leaves the verdict in the output folder with the token it was given,
- * and all exit with 0; a verdict with another token is that of an earlier run.
+ * mpirun's own exit code says little: a rank that fails costs two seconds and a banner, SIGTERM
+ * makes it 1, and a killed rank 137. So rank 0 leaves the verdict in the output folder with the
+ * token it was given, and all exit with 0; a verdict with another token is that of an earlier run.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/supervise.h"
 
@@ -41,15 +41,25 @@ supervise_folder(char **arguments)
     return g_strdup(folder);
 }
 
-/* mpirun's arguments. Ranks wait for their workers asleep, so they are bound to no core and may be more
- * than there are. A cut link is noticed after seconds instead of minutes. */
+/* mpirun's arguments. Ranks wait for their workers asleep, so they are bound to no core and may be
+ * more than there are. A cut link is noticed after seconds instead of minutes. */
 static GPtrArray *
 mpirun_arguments(const SuperviseConfig *config)
 {
-    static const char *const always[] = {"--bind-to", "none", "--oversubscribe", "-x", "MILLRACE_RUN",
-                                         "--mca", "oob_tcp_keepalive_time", "2",
-                                         "--mca", "oob_tcp_keepalive_intvl", "1",
-                                         "--mca", "oob_tcp_keepalive_probes", "3"};
+    static const char *const always[] = {"--bind-to",
+                                         "none",
+                                         "--oversubscribe",
+                                         "-x",
+                                         "MILLRACE_RUN",
+                                         "--mca",
+                                         "oob_tcp_keepalive_time",
+                                         "2",
+                                         "--mca",
+                                         "oob_tcp_keepalive_intvl",
+                                         "1",
+                                         "--mca",
+                                         "oob_tcp_keepalive_probes",
+                                         "3"};
     GPtrArray *arguments = g_ptr_array_new_with_free_func(g_free);
 
     g_ptr_array_add(arguments, g_strdup("mpirun"));
@@ -74,8 +84,8 @@ mpirun_arguments(const SuperviseConfig *config)
     return arguments;
 }
 
-/* A pipe can be read once, but there may be several tries: what it brings is kept in a file without a
- * name. Returns: a descriptor, or -1 and error. */
+/* A pipe can be read once, but there may be several tries: what it brings is kept in a file without
+ * a name. Returns: a descriptor, or -1 and error. */
 static int
 keep_input(char **arguments, GError **error)
 {
@@ -120,8 +130,8 @@ start(const SuperviseConfig *config, const char *token, int input_fd, pid_t *pid
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    int failed = posix_spawnp(pid, "mpirun", &actions, &attributes, (char **)arguments->pdata,
-                              environment);
+    int failed =
+        posix_spawnp(pid, "mpirun", &actions, &attributes, (char **)arguments->pdata, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return !failed || millrace_error_set_errno(error, MILLRACE_ERROR_UNAVAILABLE, failed,
@@ -209,8 +219,8 @@ describe(int status)
     return g_strdup_printf("mpirun ended with %d", code);
 }
 
-/* Waits before try number failures + 1: 1 s, 2 s, 4 s and so on, with jitter. Returns FALSE when a signal
- * came instead. */
+/* Waits before try number failures + 1: 1 s, 2 s, 4 s and so on, with jitter. Returns FALSE when a
+ * signal came instead. */
 static gboolean
 back_off(guint failures, const sigset_t *signals)
 {

@@ -1,5 +1,5 @@
-/* supervise.h - a verb under mpirun: started with the right flags, started again when it crashes, its
- * verdict read from its output folder.
+/* supervise.h - a verb under mpirun: started with the right flags, started again when it crashes,
+ * its verdict read from its output folder.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_SUPERVISE_H
 #define MILLRACE_JOBS_SUPERVISE_H
@@ -18,9 +18,9 @@ typedef struct {
     void (*notice)(const char *message);
 } SuperviseConfig;
 
-/* Runs to the end, whatever that is. *exit_code: the verb's own. SIGTERM, SIGINT and SIGUSR1 let the ranks
- * finish what is in hand. Returns FALSE and MILLRACE_ERROR_UNAVAILABLE when mpirun does not start or tries
- * end without progress; MILLRACE_ERROR_IO. */
+/* Runs to the end, whatever that is. *exit_code: the verb's own. SIGTERM, SIGINT and SIGUSR1 let
+ * the ranks finish what is in hand. Returns FALSE and MILLRACE_ERROR_UNAVAILABLE when mpirun does
+ * not start or tries end without progress; MILLRACE_ERROR_IO. */
 gboolean supervise_run(const SuperviseConfig *config, int *exit_code, GError **error);
 
 /* The folder that a verb's arguments name by -o DIR, or the default. (transfer full) */

@@ -81,7 +81,7 @@ worker_reply_decode(const guint8 *bytes, gsize size_bytes, WorkerReply *reply)
     if (!reader.ok || class >= ROW_CLASS_COUNT || reply->output_count > OUTPUTS_PER_ROW_MAX ||
         !g_utf8_validate(reply->message, -1, NULL))
         return FALSE;
-    reply->class = (RowClass)class;
+    reply->class = (RowClass) class;
     for (guint i = 0; i < reply->output_count; i++) {
         WorkerOutput *output = &reply->outputs[i];
         guint8 format = bytes_get_u8(&reader);

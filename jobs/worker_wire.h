@@ -1,6 +1,6 @@
 /* worker_wire.h - what a rank and an image worker say to each other, a datagram each way.
- * The request travels with descriptors (SCM_RIGHTS): the input, then one for each output. Both ends come
- * from the same build, so there is one version and no negotiation.
+ * The request travels with descriptors (SCM_RIGHTS): the input, then one for each output. Both ends
+ * come from the same build, so there is one version and no negotiation.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_WORKER_WIRE_H
 #define MILLRACE_JOBS_WORKER_WIRE_H
@@ -8,7 +8,7 @@
 #include "formats/ledger.h"
 #include "jobs/image.h"
 
-#define WORKER_SOCKET_FD 3 /* where a worker finds its end of the socket pair */
+#define WORKER_SOCKET_FD         3 /* where a worker finds its end of the socket pair */
 #define WORKER_MESSAGE_MAX_BYTES (64 << 10)
 
 /* One row's work. */
@@ -49,8 +49,8 @@ gboolean worker_reply_decode(const guint8 *bytes, gsize size_bytes, WorkerReply 
 /* Sends one datagram with fd_count descriptors. Returns 0 or an errno. */
 int worker_wire_send(int socket_fd, const GByteArray *bytes, const int *fds, guint fd_count);
 
-/* Receives one datagram into bytes, and up to fd_max descriptors into fds (close-on-exec, owned by the
- * caller). Returns: 1; 0 when the other end is gone; -1 with errno (EAGAIN: nothing there). */
+/* Receives one datagram into bytes, and up to fd_max descriptors into fds (close-on-exec, owned by
+ * the caller). Returns: 1; 0 when the other end is gone; -1 with errno (EAGAIN: nothing there). */
 int worker_wire_receive(int socket_fd, GByteArray *bytes, int *fds, guint fd_max, guint *fd_count);
 
 #endif

@@ -1,7 +1,7 @@
 /* comm.h - ranks that send each other small messages, under MPI or alone.
- * Alone (no mpirun) costs nothing to start: MPI_Init is not called. Messages to oneself never touch the
- * network in either case. Calls marked *collective* are made by every rank, in the same order; the others
- * are local.
+ * Alone (no mpirun) costs nothing to start: MPI_Init is not called. Messages to oneself never touch
+ * the network in either case. Calls marked *collective* are made by every rank, in the same order;
+ * the others are local.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_MR_COMM_H
 #define MILLRACE_MR_COMM_H
@@ -36,7 +36,8 @@ int comm_node_size(const Comm *comm);
 
 /* Sends bytes; returns at once. bytes: (transfer full). */
 void comm_send(Comm *comm, int to, int tag, GByteArray *bytes);
-/* Takes a message if one has come. Also moves what is being sent. Returns: whether there was one. */
+/* Takes a message if one has come. Also moves what is being sent. Returns: whether there was one.
+ */
 gboolean comm_receive(Comm *comm, CommMessage *message);
 /* How soon to look again, in microseconds, when waiting: 0 = a message to oneself lies ready,
  * -1 = never, nobody else is there. */

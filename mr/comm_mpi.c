@@ -1,6 +1,6 @@
 /* comm_mpi.c - ranks over Open MPI: two-sided messages and non-blocking collectives only.
- * Blocking calls of Open MPI spin on a core, and that core belongs to the image workers; so every wait
- * here tests, then sleeps.
+ * Blocking calls of Open MPI spin on a core, and that core belongs to the image workers; so every
+ * wait here tests, then sleeps.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <mpi.h>
 
@@ -136,7 +136,8 @@ mpi_close(gpointer data)
 gboolean
 comm_mpi_open(Comm *comm, GError **error)
 {
-    static const CommBackend backend = {mpi_close, mpi_send, mpi_receive, mpi_max, mpi_sum, mpi_broadcast};
+    static const CommBackend backend = {mpi_close, mpi_send, mpi_receive,
+                                        mpi_max,   mpi_sum,  mpi_broadcast};
     int provided = 0;
 
     /* Other threads of ours never call MPI. */

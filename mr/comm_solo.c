@@ -34,8 +34,8 @@ solo_broadcast(gpointer state G_GNUC_UNUSED, GByteArray *bytes G_GNUC_UNUSED)
 void
 comm_solo_open(Comm *comm)
 {
-    static const CommBackend backend = {solo_close, solo_send, solo_receive, solo_alone,
-                                        solo_alone, solo_broadcast};
+    static const CommBackend backend = {solo_close, solo_send,  solo_receive,
+                                        solo_alone, solo_alone, solo_broadcast};
     comm->backend = &backend;
     comm->size = 1;
     comm->node_size = 1;

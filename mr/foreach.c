@@ -7,7 +7,6 @@
  *     0 → rank   STOP                         forget what you have not begun
  *     rank → 0   FINISHED  counts             all I was leased is done
  *     0 → rank   BYE                          all ranks have finished
- *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mr/foreach.h"
 
@@ -39,9 +38,9 @@ struct _Foreach {
     GSource *source;
 
     /* This rank as a taker. */
-    GByteArray *lease;  /* the bytes of items */
-    GArray *items;      /* of LeaseItem */
-    guint item_index;   /* the next one to take */
+    GByteArray *lease;      /* the bytes of items */
+    GArray *items;          /* of LeaseItem */
+    guint item_index;       /* the next one to take */
     GByteArray *lease_next; /* fetched before the one above is used up */
     guint want;
     gint64 asked_us;
@@ -109,7 +108,8 @@ ask_or_finish(Foreach *each)
     }
 }
 
-/* A lease should last tens of milliseconds: long enough to hide the asking, short enough to share. */
+/* A lease should last tens of milliseconds: long enough to hide the asking, short enough to share.
+ */
 static void
 adapt_want(Foreach *each)
 {

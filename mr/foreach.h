@@ -33,8 +33,8 @@ typedef struct {
 
 typedef struct _Foreach Foreach;
 
-/* comm, data: borrowed until foreach_free(). shape: copied. worker_count: how many items this rank works
- * on side by side; a rank with none leases nothing. */
+/* comm, data: borrowed until foreach_free(). shape: copied. worker_count: how many items this rank
+ * works on side by side; a rank with none leases nothing. */
 Foreach *foreach_new(Comm *comm, const ForeachJob *shape, gpointer data, guint worker_count);
 void foreach_free(Foreach *each);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Foreach, foreach_free)

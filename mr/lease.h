@@ -1,5 +1,5 @@
-/* lease.h - what rank 0 hands out: a few items with their bytes, so that what it reads them from may be
- * a pipe and need not be on a shared disk.
+/* lease.h - what rank 0 hands out: a few items with their bytes, so that what it reads them from
+ * may be a pipe and need not be on a shared disk.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_MR_LEASE_H
 #define MILLRACE_MR_LEASE_H
@@ -7,7 +7,8 @@
 #include <glib.h>
 
 #define LEASE_ITEMS_MAX 512
-#define LEASE_BYTES_MAX (1 << 20) /* no item is added beyond it, so a lease is this and one item at most */
+#define LEASE_BYTES_MAX                                                                            \
+    (1 << 20) /* no item is added beyond it, so a lease is this and one item at most */
 
 /* One item: its number and what the job put into it. bytes: borrowed. */
 typedef struct {
@@ -16,8 +17,8 @@ typedef struct {
     gsize size_bytes;
 } LeaseItem;
 
-/* How many items to lease to a rank that wants some, of remaining, with takers working side by side:
- * fewer and fewer toward the end, so that all finish together. */
+/* How many items to lease to a rank that wants some, of remaining, with takers working side by
+ * side: fewer and fewer toward the end, so that all finish together. */
 guint lease_size(guint64 remaining, guint takers, guint wanted);
 
 /* A lease begins with whether it is the last. */

@@ -1,4 +1,5 @@
-/* millrace.c - millrace VERB runs millrace-VERB, from beside this program or from PATH, as git does.
+/* millrace.c - millrace VERB runs millrace-VERB, from beside this program or from PATH, as git
+ * does.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ print_help(FILE *out)
     fputs("\nOptions:\n"
           "  -h, --help   Print this\n"
           "  --version    Print the version\n"
-          "\nmillrace VERB --help tells more, and so does man millrace-VERB.\n", out);
+          "\nmillrace VERB --help tells more, and so does man millrace-VERB.\n",
+          out);
 }
 
 int

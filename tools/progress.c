@@ -1,6 +1,6 @@
-/* progress.c - a line on stderr that says how far a run is: rewritten in place on a terminal, else a new
- * one every ten seconds.
- * Under `millrace run` stderr is mpirun's pipe; what is at its other end stands in the environment.
+/* progress.c - a line on stderr that says how far a run is: rewritten in place on a terminal, else
+ * a new one every ten seconds. Under `millrace run` stderr is mpirun's pipe; what is at its other
+ * end stands in the environment.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tools/progress.h"
 
@@ -39,7 +39,8 @@ print(const ResizeProgress *progress, gpointer data G_GNUC_UNUSED)
     g_string_append_printf(line, "%" G_GUINT64_FORMAT, progress->done_count);
     if (progress->row_count > 0)
         g_string_append_printf(line, "/%" G_GUINT64_FORMAT " (%.1f %%)", progress->row_count,
-                               100.0 * (gdouble)progress->done_count / (gdouble)progress->row_count);
+                               100.0 * (gdouble)progress->done_count /
+                                   (gdouble)progress->row_count);
     g_string_append_printf(line, " rows, %.1f/s, ", rate);
     append_duration(line, progress->elapsed_s);
     if (progress->row_count > progress->done_count && rate > 0) {

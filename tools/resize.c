@@ -1,7 +1,4 @@
 /* resize.c - millrace resize: a manifest in; images, results and usage out.
- *
- *
- *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <math.h>

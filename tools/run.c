@@ -12,8 +12,9 @@ static const Tool tool = {
     .example = "  millrace run -n 2 -- resize --to 320x320 -o thumbs manifest.csv\n"
                "  millrace run -n 64 --hostfile hosts -- resize --to 320x320 -o /shared/thumbs "
                "manifest.csv",
-    .summary = "Runs a verb on N ranks under mpirun, starts it again after a crash while it gets on, "
-               "and exits with the verb's own code."};
+    .summary =
+        "Runs a verb on N ranks under mpirun, starts it again after a crash while it gets on, "
+        "and exits with the verb's own code."};
 
 static gboolean
 usage_error(GError **error, const char *message)
@@ -61,7 +62,8 @@ configure(int argc, char **argv, SuperviseConfig *config, GError **error)
     if (!split(&argc, argv, &verb, error) || !tool_parse(&tool, entries, &argc, &argv, error))
         return FALSE;
     if (!verb || rest)
-        return usage_error(error, "expected -- VERB ARGS..., as in millrace run -n 2 -- resize ...");
+        return usage_error(error,
+                           "expected -- VERB ARGS..., as in millrace run -n 2 -- resize ...");
     if (!ranks)
         return usage_error(error, "expected -n N, the number of ranks");
     if (!tool_parse_count("-n", ranks, 1, 1000000, &rank_count, error) ||

@@ -84,7 +84,8 @@ tool_parse(const Tool *tool, const GOptionEntry *entries, int *argc, char ***arg
     the_tool = tool;
     g_autofree char *program = g_strconcat("millrace ", tool->verb, NULL);
     g_set_prgname(program);
-    g_option_context_set_help_enabled(context, FALSE); /* its help would not begin with an example */
+    g_option_context_set_help_enabled(context,
+                                      FALSE); /* its help would not begin with an example */
     g_option_context_set_summary(context, tool->summary);
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_add_main_entries(context, common, NULL);
@@ -114,7 +115,8 @@ tool_log(const char *format, ...)
     const char *verb = the_tool ? the_tool->verb : "";
 
     if (!log_json) {
-        g_autofree char *line = g_strdup_printf("millrace%s%s: %s\n", *verb ? " " : "", verb, message);
+        g_autofree char *line =
+            g_strdup_printf("millrace%s%s: %s\n", *verb ? " " : "", verb, message);
         fputs(line, stderr);
         return;
     }
@@ -152,8 +154,9 @@ tool_parse_count(const char *option, const char *text, guint64 min, guint64 max,
     static const struct {
         const char *suffix;
         guint64 factor;
-    } units[] = {{"", 1},           {"k", 1000},          {"M", 1000000},       {"G", 1000000000},
-                 {"Ki", 1ULL << 10}, {"Mi", 1ULL << 20}, {"Gi", 1ULL << 30}};
+    } units[] = {{"", 1},           {"k", 1000},        {"M", 1000000},
+                 {"G", 1000000000}, {"Ki", 1ULL << 10}, {"Mi", 1ULL << 20},
+                 {"Gi", 1ULL << 30}};
     char *end = NULL;
 
     errno = 0;

@@ -17,7 +17,8 @@ typedef struct {
 
 /* Parses options, and the common ones with them (--help, --version, --log-format). On --help or
  * --version it prints and exits 0. An option that is not known is an error that names near ones.
- * entries: as for GOptionContext, NULL-terminated; its G_OPTION_REMAINING entry takes the operands. */
+ * entries: as for GOptionContext, NULL-terminated; its G_OPTION_REMAINING entry takes the operands.
+ */
 gboolean tool_parse(const Tool *tool, const GOptionEntry *entries, int *argc, char ***argv,
                     GError **error);
 
