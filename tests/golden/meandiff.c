@@ -31,16 +31,16 @@ open_rgb(const char *path)
     return cast;
 }
 
-/* Returns: the mean, or a negative number when it cannot be computed. */
+/* Returns: the mean, or 255 when it cannot be computed. */
 static double
 difference_mean(VipsImage *a, VipsImage *b)
 {
     VipsImage *difference = NULL, *absolute = NULL;
-    double mean = -1;
+    double mean = 255;
 
     if (vips_subtract(a, b, &difference, NULL) || vips_abs(difference, &absolute, NULL) ||
         vips_avg(absolute, &mean, NULL))
-        mean = -1;
+        mean = 255;
     g_clear_object(&difference);
     g_clear_object(&absolute);
     return mean;
@@ -51,15 +51,13 @@ compare(const char *a_path, const char *b_path)
 {
     VipsImage *a = open_rgb(a_path);
     VipsImage *b = open_rgb(b_path);
-    gboolean is_same_size = a && b && a->Xsize == b->Xsize && a->Ysize == b->Ysize;
-    double mean = is_same_size ? difference_mean(a, b) : -1;
 
-    if (mean >= 0)
-        printf("%.4f %dx%d %s\n", mean, a->Xsize, a->Ysize, b_path);
-    else if (a && b)
+    if (!a || !b)
+        printf("unreadable %s\n", b_path);
+    else if (a->Xsize != b->Xsize || a->Ysize != b->Ysize)
         printf("size %dx%d %dx%d %s\n", a->Xsize, a->Ysize, b->Xsize, b->Ysize, b_path);
     else
-        printf("unreadable %s\n", b_path);
+        printf("%.4f %dx%d %s\n", difference_mean(a, b), a->Xsize, a->Ysize, b_path);
     vips_error_clear();
     g_clear_object(&a);
     g_clear_object(&b);
