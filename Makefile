@@ -27,7 +27,7 @@ endif
 pkg = $(or $(shell pkg-config $(1) $(2)),$(error libraries are missing: run `make deps`))
 # The libraries that every object sees, and those that only some do (see PKGS below).
 BASE_PKGS := glib-2.0 jansson libxxhash
-VIPS_PKGS := vips
+VIPS_PKGS := vips libseccomp
 MPI_PKGS  := ompi-c
 TEST_PKGS := criterion
 

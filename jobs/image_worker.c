@@ -13,6 +13,7 @@
 
 #include "formats/durable.h"
 #include "formats/error.h"
+#include "jobs/image_sandbox.h"
 #include "jobs/worker_wire.h"
 
 static guint64
@@ -24,13 +25,32 @@ cpu_clock_us(void)
     return (guint64)now.tv_sec * G_USEC_PER_SEC + (guint64)now.tv_nsec / 1000;
 }
 
+/* GLib ends the process when it has no memory to give. That is told apart from a crash by the exit
+ * code. */
+static GLogWriterOutput
+on_log(GLogLevelFlags level, const GLogField *fields, gsize field_count,
+       gpointer data G_GNUC_UNUSED)
+{
+    for (gsize i = 0; i < field_count && level & G_LOG_LEVEL_ERROR; i++)
+        if (strcmp(fields[i].key, "MESSAGE") == 0 && strstr(fields[i].value, "failed to allocate"))
+            _exit(WORKER_EXIT_NO_MEMORY);
+    return g_log_writer_default(level, fields, field_count, NULL);
+}
+
 /* Gives up what the worker has no use for, once everything that opens files has been done. */
 static gboolean
-lock_down(GError **error)
+lock_down(ImageWorkerNotice notice, GError **error)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-        return TRUE;
-    return millrace_error_set_errno(error, MILLRACE_ERROR_BUG, errno, "locking the worker down");
+    gboolean relaxed = FALSE;
+
+    g_log_set_writer_func(on_log, NULL, NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return millrace_error_set_errno(error, MILLRACE_ERROR_BUG, errno, "binding to the rank");
+    if (!image_sandbox_enter(IMAGE_SANDBOX_MEMORY_DEFAULT_BYTES, &relaxed, error))
+        return FALSE;
+    if (relaxed)
+        notice("a sanitized build: the sandbox stays open");
+    return TRUE;
 }
 
 static void
@@ -148,13 +168,13 @@ turn(int socket_fd, GByteArray *message, GError **error)
 }
 
 gboolean
-image_worker_run(int socket_fd, GError **error)
+image_worker_run(int socket_fd, ImageWorkerNotice notice, GError **error)
 {
     static const char ready[] = "ready";
     g_autoptr(GByteArray) message = g_byte_array_new();
     int more = 1;
 
-    if (!image_init(error) || !lock_down(error))
+    if (!image_init(error) || !lock_down(notice, error))
         return FALSE;
     g_byte_array_append(message, (const guint8 *)ready, sizeof ready);
     if (worker_wire_send(socket_fd, message, NULL, 0) != 0)

@@ -5,8 +5,10 @@
 
 #include <glib.h>
 
+typedef void (*ImageWorkerNotice)(const char *message);
+
 /* Says "ready" on socket_fd, then serves requests until the other end is gone.
  * Returns FALSE and error when it cannot start or is spoken to wrongly. */
-gboolean image_worker_run(int socket_fd, GError **error);
+gboolean image_worker_run(int socket_fd, ImageWorkerNotice notice, GError **error);
 
 #endif

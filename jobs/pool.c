@@ -108,10 +108,26 @@ worker_bury(Worker *worker, int *status)
     return used_us > worker->cpu_clock_us ? used_us - worker->cpu_clock_us : 0;
 }
 
-/* What is said of a row whose worker died of it. */
-static void
-describe_death(const Task *task, int status, WorkerReply *reply)
+/* What is said of a row whose worker died of it. Returns FALSE when it should be tried again. */
+static gboolean
+describe_death(const Worker *worker, gboolean timed_out, int status, WorkerReply *reply)
 {
+    const Task *task = worker->task;
+
+    if (timed_out || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)) {
+        reply->class = ROW_TIMEOUT;
+        g_snprintf(reply->message, sizeof reply->message, "not done within %.3g s",
+                   (double)worker->pool->deadline_us / G_USEC_PER_SEC);
+        return TRUE;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_NO_MEMORY) {
+        reply->class = ROW_OUT_OF_MEMORY;
+        g_strlcpy(reply->message, "it needs more memory than a worker may have",
+                  sizeof reply->message);
+        return TRUE;
+    }
+    if (task->attempts < POOL_ATTEMPTS_MAX)
+        return FALSE;
     reply->class = ROW_WORKER_CRASH;
     if (WIFSIGNALED(status))
         g_snprintf(reply->message, sizeof reply->message,
@@ -120,6 +136,7 @@ describe_death(const Task *task, int status, WorkerReply *reply)
     else
         g_snprintf(reply->message, sizeof reply->message, "%u workers exited with %d on this image",
                    task->attempts, WEXITSTATUS(status));
+    return TRUE;
 }
 
 /* A worker that dies while it starts may have been killed by somebody; several have a reason. */
@@ -158,17 +175,10 @@ worker_died(Worker *worker)
     }
     worker->task->cpu_us += cpu_us;
     worker->task->attempts++;
-    if (timed_out) {
-        reply.class = ROW_TIMEOUT;
-        g_snprintf(reply.message, sizeof reply.message, "not done within %.3g s",
-                   (double)worker->pool->deadline_us / G_USEC_PER_SEC);
+    if (describe_death(worker, timed_out, status, &reply))
         worker_finish(worker, &reply, NULL);
-    } else if (worker->task->attempts >= POOL_ATTEMPTS_MAX) {
-        describe_death(worker->task, status, &reply);
-        worker_finish(worker, &reply, NULL);
-    } else {
+    else
         worker_feed(worker);
-    }
 }
 
 static gboolean
@@ -182,6 +192,17 @@ on_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* The deadline's second guard: should this rank be stopped itself, the kernel still ends a worker
+ * that burns CPU time beyond it. */
+static void
+limit_cpu(const Worker *worker)
+{
+    guint64 end_us = worker->cpu_clock_us + (guint64)worker->pool->deadline_us;
+    struct rlimit limit = {.rlim_cur = end_us / G_USEC_PER_SEC + 2, .rlim_max = RLIM_INFINITY};
+
+    prlimit(worker->pid, RLIMIT_CPU, &limit, NULL);
+}
+
 static void
 worker_send(Worker *worker)
 {
@@ -190,6 +211,7 @@ worker_send(Worker *worker)
     task->sent_us = task->sent_us ? task->sent_us : g_get_monotonic_time();
     worker->deadline_source =
         g_timeout_add((guint)(worker->pool->deadline_us / 1000), on_deadline, worker);
+    limit_cpu(worker);
     /* A failure to send is a worker that is gone, which its socket will tell. */
     worker_wire_send(worker->socket_fd, task->request, task->fds, task->fd_count);
 }
@@ -302,7 +324,8 @@ worker_feed(Worker *worker)
     if (worker->state == WORKER_READY)
         worker_send(worker);
     else if (worker->state == WORKER_DEAD && !worker_start(worker, NULL))
-        worker->deadline_source = g_idle_add(on_start_failed, worker);
+        worker->deadline_source =
+            g_idle_add_full(G_PRIORITY_DEFAULT, on_start_failed, worker, NULL);
 }
 
 /* The environment of a worker: one thread, and few heaps, against fragmentation. */

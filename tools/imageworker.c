@@ -7,6 +7,12 @@
 #include "jobs/image_worker.h"
 #include "jobs/worker_wire.h"
 
+static void
+notice(const char *message)
+{
+    fprintf(stderr, "millrace-imageworker: %s\n", message);
+}
+
 int
 main(void)
 {
@@ -17,8 +23,8 @@ main(void)
         fputs("millrace-imageworker: it is started by millrace resize, not by hand\n", stderr);
         return EXIT_BAD_USAGE;
     }
-    if (image_worker_run(WORKER_SOCKET_FD, &error))
+    if (image_worker_run(WORKER_SOCKET_FD, notice, &error))
         return EXIT_ALL_DONE;
-    fprintf(stderr, "millrace-imageworker: %s\n", error ? error->message : "cannot go on");
+    notice(error ? error->message : "cannot go on");
     return EXIT_BUG;
 }
