@@ -1,5 +1,6 @@
 /* foreach.h - the for-each shape: rank 0 has the items, every rank pulls leases of them and works.
- * It runs in GLib's default main context, beside whatever descriptors and timers the job has there.
+ * It runs in GLib's default main context, beside whatever descriptors and timers the job has there;
+ * their priority must be G_PRIORITY_DEFAULT, since those below it never get their turn.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_MR_FOREACH_H
 #define MILLRACE_MR_FOREACH_H
@@ -43,8 +44,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Foreach, foreach_free)
  * Returns FALSE and rank 0's error from next(); elsewhere TRUE. */
 gboolean foreach_run(Foreach *each, GError **error);
 
-/* Takes an item this rank has leased. item's bytes: borrowed until the next call of foreach_take().
- * Returns: whether there was one. */
+/* Takes an item this rank has leased. item's bytes: borrowed until the next call of foreach_take()
+ * or the main loop's next turn. Returns: whether there was one. */
 gboolean foreach_take(Foreach *each, LeaseItem *item);
 /* Reports items taken as done. */
 void foreach_done(Foreach *each, guint64 done_count, guint64 failed_count);
