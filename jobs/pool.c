@@ -164,6 +164,8 @@ worker_died(Worker *worker)
     gboolean was_ready = worker->state == WORKER_READY;
     gboolean timed_out = worker->timed_out;
     int status = 0;
+    /* It may have closed its socket and live on; one that is dying keeps its own status. */
+    kill(worker->pid, SIGKILL);
     guint64 cpu_us = worker_bury(worker, &status);
     WorkerReply reply = {0};
 
@@ -221,7 +223,8 @@ worker_answered(Worker *worker, const GByteArray *message)
 {
     WorkerReply reply;
 
-    if (!worker_reply_decode(message->data, message->len, &reply)) {
+    if (!worker_reply_decode(message->data, message->len, &reply) ||
+        (reply.class == ROW_OK && reply.output_count + 1 != worker->task->fd_count)) {
         memset(&reply, 0, sizeof reply);
         reply.class = ROW_WORKER_CRASH;
         g_strlcpy(reply.message, "the worker answered with nonsense", sizeof reply.message);

@@ -79,6 +79,7 @@ worker_reply_decode(const guint8 *bytes, gsize size_bytes, WorkerReply *reply)
     reply->output_count = bytes_get_u8(&reader);
     /* A worker has read hostile bytes; what it says is checked like any input. */
     if (!reader.ok || class >= ROW_CLASS_COUNT || reply->output_count > OUTPUTS_PER_ROW_MAX ||
+        (class == ROW_OK) != (reply->output_count > 0) ||
         !g_utf8_validate(reply->message, -1, NULL))
         return FALSE;
     reply->class = (RowClass) class;

@@ -79,3 +79,23 @@ Test(pool, a_worker_that_ends_at_once_is_an_error, .timeout = WATCHDOG_S)
     cr_assert(g_error_matches(outcome.error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE));
     cr_expect_not_null(strstr(outcome.error->message, "/bin/false"));
 }
+
+/* A worker that is a shell script. */
+static Outcome
+submit_to_script(const char *script)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autofree char *path = g_build_filename(scratch.path, "worker", NULL);
+    g_autofree char *text = g_strconcat("#!/bin/sh\n", script, "\n", NULL);
+
+    scratch_put(&scratch, "worker", text, strlen(text));
+    cr_assert_eq(chmod(path, 0700), 0);
+    return submit_to(path);
+}
+
+Test(pool, a_worker_that_hangs_with_its_socket_closed_is_not_waited_for, .timeout = WATCHDOG_S)
+{
+    g_auto(Outcome) outcome = submit_to_script("exec 3>&- sleep 60");
+
+    cr_assert(g_error_matches(outcome.error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE));
+}
