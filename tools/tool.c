@@ -94,8 +94,9 @@ tool_parse(const Tool *tool, const GOptionEntry *entries, int *argc, char ***arg
         return FALSE;
     }
     if (help_wanted) {
-        g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+        char *help = g_option_context_get_help(context, TRUE, NULL);
         printf("Example:\n%s\n\n%s", tool->example, help);
+        g_free(help); /* exit() does not leave this scope */
         exit(tool_finish(EXIT_ALL_DONE));
     }
     if (version_wanted) {
