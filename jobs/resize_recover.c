@@ -14,30 +14,32 @@
 #include "formats/error.h"
 #include "formats/usage.h"
 
-/* The sequence of the last line of a log, or 0 when it is empty, missing or torn. */
+/* No log has so many lines: what a missing or torn one counts as, even beside an empty ledger. */
+#define SEQUENCE_UNKNOWN G_MAXUINT64
+
+/* The sequence of the last line of a log, 0 when it is empty, or SEQUENCE_UNKNOWN. */
 static guint64
 last_sequence(int dir_fd, const char *name)
 {
     g_autofree char *tail = g_malloc0(USAGE_LINE_MAX_BYTES + 1);
     int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat status;
-    guint64 sequence = 0;
 
     if (fd < 0)
-        return 0;
-    gboolean known = fstat(fd, &status) == 0 && status.st_size > 0;
+        return SEQUENCE_UNKNOWN;
+    gboolean known = fstat(fd, &status) == 0;
     off_t begin = known ? MAX(0, status.st_size - USAGE_LINE_MAX_BYTES) : 0;
-    ssize_t got = known ? pread(fd, tail, USAGE_LINE_MAX_BYTES, begin) : 0;
+    ssize_t got = known ? pread(fd, tail, USAGE_LINE_MAX_BYTES, begin) : -1;
     close(fd);
-    if (got <= 0 || tail[got - 1] != '\n')
+    if (got == 0)
         return 0;
+    if (got < 0 || tail[got - 1] != '\n')
+        return SEQUENCE_UNKNOWN;
     tail[got - 1] = '\0';
     const char *newline = strrchr(tail, '\n');
     const char *line = newline ? newline + 1 : tail;
     g_autoptr(UsageLine) parsed = usage_line_parse(line, strlen(line), NULL);
-    if (parsed)
-        sequence = usage_line_event(parsed)->sequence;
-    return sequence;
+    return parsed ? usage_line_event(parsed)->sequence : SEQUENCE_UNKNOWN;
 }
 
 /* Writes a usage log anew from its ledger. */
