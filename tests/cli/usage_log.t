@@ -10,11 +10,12 @@
 cd "$scratch" || exit 1
 
 make_photos photos 5 2 300
-head -c 4000 photos/4_1.jpg >photos/cut.jpg
+vips copy photos/4_1.jpg whole.png # a PNG has to be decoded up to where it ends
+head -c 20000 whole.png >photos/cut.png
 {
     echo source,customer,request,to
     for x in {0..4}; do printf "photos/${x}_%d.jpg,,,\n" 0 1; done
-    printf '%s\n' photos/cut.jpg,acme,R11, photos/absent.jpg,acme,, photos/0_0.jpg,,,5y5
+    printf '%s\n' photos/cut.png,acme,R11, photos/absent.jpg,acme,, photos/0_0.jpg,,,5y5
 } >manifest.csv
 exits 1 'a job with failures' "$resize" --job counted --to 64x64 --to '32x32,format=png' -o out \
     manifest.csv

@@ -64,9 +64,8 @@ exec 7>&-
 slowly stale "$resize" -o stale "${options[@]}" -
 tail -n 7 list >&7
 await committed stale 2
-kill -KILL "$run"
+{ kill -KILL "$run" && wait "$run"; } 2>/dev/null
 exec 7>&-
-wait "$run" 2>/dev/null
 is "$(ls stale/.millrace/report.json 2>/dev/null)" '' 'rows done since make a report stale'
 "$resize" -o stale "${options[@]}" - <list >stdout 2>stderr
 is "$? $(report stale '[.complete, .rows.resized]')" '0 [true,40]' 'the next run reports them'
