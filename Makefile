@@ -192,7 +192,9 @@ install: all ## programs, man pages and completion to $(DESTDIR)$(PREFIX)
 	install $(WORKERS:%=$(BUILD)/%) $(DESTDIR)$(LIBEXECDIR)
 	$(if $(MANS),install -m 644 $(MANS) $(DESTDIR)$(PREFIX)/share/man/man1)
 	$(if $(wildcard tools/completion/millrace),install -D -m 644 -t \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions tools/completion/millrace)
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions tools/completion/millrace && \
+	    cd $(DESTDIR)$(PREFIX)/share/bash-completion/completions && \
+	    for verb in $(filter millrace-%,$(PROGRAMS)); do ln -sf millrace $$verb; done)
 
 deps: ## install every Debian package that any target needs
 	@.ci/deps.sh build demo test lint fuzz

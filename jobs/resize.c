@@ -245,7 +245,8 @@ nothing_to_do(Run *run, gboolean committed)
 {
     ResizeReport *report = run->report;
 
-    if (committed || !report->complete || !has_last_report(run) ||
+    if (committed || !report->complete || run->done_before < report->row_count ||
+        !has_last_report(run) ||
         faccessat(run->folder.state_fd, "results.ndjson", F_OK, 0) != 0)
         return FALSE;
     for (guint i = 0; i < ROW_CLASS_COUNT; i++)
@@ -264,9 +265,9 @@ verdict(const ResizeReport *report)
     return resize_report_failed_count(report) > 0 ? EXIT_SOME_FAILED : EXIT_ALL_DONE;
 }
 
-/* Rank 0: results and report. stopped: work ended early or badly. */
+/* Rank 0: results and report. stopped: what ended the work before its time, or NULL. */
 static gboolean
-end(Run *run, gboolean committed, gboolean stopped, GError **error)
+end(Run *run, gboolean committed, const GError *stopped, GError **error)
 {
     ResizeReport *report = run->report;
     guint64 highest = row_states_highest(run->states);
@@ -275,7 +276,7 @@ end(Run *run, gboolean committed, gboolean stopped, GError **error)
     report->try_row_count = foreach_counts(run->each).done_count;
     report->try_elapsed_s = (gdouble)(g_get_monotonic_time() - run->began_us) / G_USEC_PER_SEC;
     report->row_count = MAX(resize_source_rows_seen(run->source), stopped ? highest : 0);
-    report->complete = !stopped && resize_source_ended(run->source) && !foreach_stopped(run->each);
+    report->complete = !stopped && resize_source_ended(run->source);
     if (nothing_to_do(run, committed))
         return TRUE;
     g_autoptr(GPtrArray) ledgers = resize_folder_ledgers(&run->folder, error);
@@ -283,7 +284,8 @@ end(Run *run, gboolean committed, gboolean stopped, GError **error)
         return FALSE;
     report->complete = report->complete && report->skipped_count == 0;
     g_autoptr(GString) json = g_string_new(NULL);
-    resize_report_print_json(report, verdict(report), json);
+    resize_report_print_json(
+        report, stopped ? millrace_error_exit_code(stopped) : verdict(report), json);
     return durable_write_file(run->folder.state_fd, report_file, json->str, json->len, error);
 }
 
@@ -297,6 +299,11 @@ judge(const Run *run, GError **error)
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INVARIANT,
                     "the job's sums do not agree: see \"invariants\" in %s/.millrace/%s",
                     run->config->output, report_file);
+    else if (!report->complete && resize_report_failed_count(report) > run->config->failures_max)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
+                    "stopped by --max-failures with %" G_GUINT64_FORMAT
+                    " rows not done: see results.ndjson, then run the same command again to go on",
+                    report->skipped_count);
     else if (!report->complete)
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
                     "%" G_GUINT64_FORMAT " rows are not done: run the same command again to resume",
@@ -330,7 +337,7 @@ run_stages(Run *run, GError **error)
     good = resize_rank_close(g_steal_pointer(&run->rank), failure ? NULL : &failure) && good;
     good = agree(run, good, &failure);
     /* What made the run stop is told, rather than what comes of it when the report is written. */
-    gboolean ended = !is_rank_0 || !run->each || end(run, committed, !good, good ? error : NULL);
+    gboolean ended = !is_rank_0 || !run->each || end(run, committed, failure, good ? error : NULL);
     if (!good) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;

@@ -94,7 +94,13 @@ compare_all(const ResizeFolder *folder, const ResizeConfig *config, const char *
     g_autoptr(JsonObject) stored = json_object_parse(text, size, error);
     const char *stored_job = stored ? json_object_string(stored, "job", NULL) : NULL;
     gboolean limits_differ = FALSE;
+    gint64 version = 0;
 
+    if (stored_job && (!json_object_int(stored, "version", &version) || version != 1)) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
+                    STATE_FOLDER "/options.json: not of version 1: a newer millrace wrote it");
+        return FALSE;
+    }
     if (!stored_job) {
         g_prefix_error(error, STATE_FOLDER "/options.json: ");
         if (error && !*error)

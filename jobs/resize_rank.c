@@ -41,6 +41,8 @@ struct _ResizeRank {
     guint at_workers;
     guint at_committer;
     gboolean committed;
+    gboolean stopping;    /* nothing more is begun */
+    guint64 failed_count; /* rows that failed here */
     guint ready_source;
     GError *error;
 };
@@ -51,6 +53,7 @@ stop(ResizeRank *rank, const GError *error)
 {
     if (!rank->error)
         rank->error = g_error_copy(error);
+    rank->stopping = TRUE;
     foreach_stop(rank->each);
 }
 
@@ -69,6 +72,11 @@ finish_row(ResizeRank *rank, RowWork *work)
         g_autofree char *temporary = row_work_temporary(work, rank->header->writer, i);
         if (work->fds[1 + i] >= 0)
             unlinkat(rank->folder->tmp_fd, temporary, 0);
+    }
+    rank->failed_count += work->record.class != ROW_OK;
+    if (rank->failed_count > rank->config->failures_max && !rank->stopping) {
+        rank->stopping = TRUE;
+        foreach_stop(rank->each);
     }
     rank->at_committer++;
     committer_push(rank->committer, work);
@@ -292,7 +300,7 @@ resize_rank_ready(ResizeRank *rank)
     LeaseItem item;
     guint turn = 0;
 
-    while (!rank->error && turn < ROWS_A_TURN && rank->at_committer < ROWS_PENDING_MAX &&
+    while (!rank->stopping && turn < ROWS_A_TURN && rank->at_committer < ROWS_PENDING_MAX &&
            pool_free_count(rank->pool) > 0 && foreach_take(rank->each, &item)) {
         begin_row(rank, &item);
         turn++;

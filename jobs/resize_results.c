@@ -152,6 +152,8 @@ print_result(const LedgerRecord *record, const char *node, GString *line)
     json_open(line, NULL, '{');
     json_put_uint(line, "row", record->row);
     json_put_string(line, "source", record->source);
+    if (!g_utf8_validate(record->source, -1, NULL))
+        json_put_string(line, "source_encoding", "percent");
     json_put_string(line, "customer", record->customer);
     json_put_string(line, "request", record->request);
     json_put_string(line, "status", record->class == ROW_OK ? "ok" : "failed");

@@ -8,7 +8,7 @@
 #include "formats/ledger.h"
 #include "jobs/image.h"
 
-#define WORKER_SOCKET_FD         3 /* where a worker finds its end of the socket pair */
+#define WORKER_SOCKET_FD         3  /* where a worker finds its end of the socket pair */
 #define WORKER_EXIT_NO_MEMORY    71 /* exit code of a worker that met its limit of memory */
 #define WORKER_MESSAGE_MAX_BYTES (64 << 10)
 
