@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Resizes the photographs of Debian's package lomiri-wallpapers-16.04 to two sizes on two ranks, prints the
-# report, and leaves a page that shows them. `make demo` builds first and then runs this.
+# demo.sh [DIR]: resizes the photographs of Debian's package lomiri-wallpapers-16.04 to two sizes on
+# two ranks, prints the report, and leaves a page in DIR (demo) that shows them. `make demo` builds
+# first and then runs this.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
@@ -14,10 +15,10 @@ mkdir -p "$out"
 dpkg -L lomiri-wallpapers-16.04 | grep '^/usr/share/backgrounds/.*\.jpg$' |
     xargs -d '\n' "$millrace" manifest build --customer demo > "$out/manifest.csv"
 
-echo "\$ mpirun -n 2 millrace resize --to 320x320 --to 1280x1280,format=webp,q=80 -o $out $out/manifest.csv"
+resize=(resize --to 320x320 --to "1280x1280,format=webp,q=80" -o "$out" "$out/manifest.csv")
+echo "\$ mpirun -n 2 millrace ${resize[*]}"
 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    mpirun --oversubscribe --bind-to none -n 2 "$millrace" resize --job demo \
-    --to 320x320 --to 1280x1280,format=webp,q=80 -o "$out" "$out/manifest.csv"
+    mpirun --oversubscribe --bind-to none -n 2 "$millrace" "${resize[@]}"
 
 "$here/page.sh" "$out" > "$out/index.html"
 echo

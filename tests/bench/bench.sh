@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bench.sh: our images a second beside those of others, on the same photographs in the same run. Machines are
-# noisy, so every contender takes its turn in each of ROUNDS rounds, and what counts is the median of the
-# ratios to the bare loop of the same round. A contender's time is that of its whole process.
+# bench.sh: our images a second beside those of others, on the same photographs in the same run.
+# Machines are noisy, so every contender takes its turn in each of ROUNDS rounds, and what counts is
+# the median of the ratios to the bare loop of the same round. A contender's time is that of its
+# whole process.
 #
 # Environment: BUILD (absolute), ROUNDS (5), COPIES of each photograph (4), SIDE (320),
 # BENCH_DIR (build/bench): photographs, outputs and, where npm is there, sharp.
@@ -48,11 +49,16 @@ vipsthumbnail_cli() {
 }
 sharp() { node "$BENCH_DIR/sharp.mjs" "$SIDE" "${input[@]}"; }
 
-contenders=(bare_loop one_worker two_bare_loops two_workers mpirun_2 bare_loop_srgb vipsthumbnail_cli)
+contenders=(bare_loop one_worker two_bare_loops two_workers mpirun_2 bare_loop_srgb
+    vipsthumbnail_cli)
 if command -v npm > /dev/null; then
     cp "$here/sharp.mjs" "$BENCH_DIR/"
-    (cd "$BENCH_DIR" && { [ -d node_modules/sharp ] || npm install --no-audit --no-fund sharp; }) \
-        > "$BENCH_DIR/npm.log" 2>&1 && contenders+=(sharp) || echo "# sharp cannot be installed; left out"
+    if (cd "$BENCH_DIR" && { [ -d node_modules/sharp ] || npm install --no-fund sharp; }) \
+        > "$BENCH_DIR/npm.log" 2>&1; then
+        contenders+=(sharp)
+    else
+        echo "# sharp cannot be installed; it is left out"
+    fi
 else
     echo "# no npm here; sharp is left out"
 fi
@@ -64,17 +70,11 @@ for ((round = 1; round <= ROUNDS; round++)); do
         count=$images
         [ "$name" != vipsthumbnail_cli ] || count=${#photo[@]}
         begin=$(date +%s%N)
-        "$name" > "$BENCH_DIR/$name.log" 2>&1 || { cat "$BENCH_DIR/$name.log" >&2; exit 1; }
+        if ! "$name" > "$BENCH_DIR/$name.log" 2>&1; then
+            cat "$BENCH_DIR/$name.log" >&2
+            exit 1
+        fi
         echo "$round $name $count $(($(date +%s%N) - begin))"
     done
-done | tee "$BENCH_DIR/times" | awk '
-    { rate[$1, $2] = $3 / $4 * 1e9; if (!($2 in seen)) { seen[$2] = 1; order[++n] = $2 } rounds = $1 }
-    function median(name, ratio,   i, j, t, v) {
-        for (i = 1; i <= rounds; i++) v[i] = rate[i, name] / (ratio ? rate[i, "bare_loop"] : 1)
-        for (i = 2; i <= rounds; i++) for (j = i; j > 1 && v[j] < v[j - 1]; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-        return rounds % 2 ? v[(rounds + 1) / 2] : (v[rounds / 2] + v[rounds / 2 + 1]) / 2
-    }
-    END {
-        printf "%-20s %10s %22s\n", "", "images/s", "ratio to bare loop"
-        for (i = 1; i <= n; i++) printf "%-20s %10.1f %22.3f\n", order[i], median(order[i], 0), median(order[i], 1)
-    }'
+done > "$BENCH_DIR/times"
+awk -f "$here/ratios.awk" "$BENCH_DIR/times"

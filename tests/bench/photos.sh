@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# photos.sh DIR: cuts photographs of about 256 KB (1.5 megapixels, JPEG) from those of Debian's package
-# lomiri-wallpapers-16.04 into DIR, once. They are what the benches resize.
+# photos.sh DIR: cuts photographs of about 256 KB (1.5 megapixels, JPEG) from those of Debian's
+# package lomiri-wallpapers-16.04 into DIR, once. They are what the benches resize.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
@@ -9,7 +9,8 @@ width=1500 height=1000
 [ -e "$dir/.complete" ] && exit 0
 rm -rf "$dir"
 mkdir -p "$dir"
-dpkg -L lomiri-wallpapers-16.04 | grep '^/usr/share/backgrounds/.*\.jpg$' | sort | while read -r photo; do
+dpkg -L lomiri-wallpapers-16.04 | grep '^/usr/share/backgrounds/.*\.jpg$' | sort |
+    while read -r photo; do
     name=$(basename "$photo" .jpg)
     full_width=$(vipsheader -f width "$photo")
     full_height=$(vipsheader -f height "$photo")
