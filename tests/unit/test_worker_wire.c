@@ -254,7 +254,7 @@ Test(worker_wire, descriptors_that_nobody_wants_are_closed)
     char byte = 0;
 
     socket_pair(ends);
-    cr_assert_eq(pipe2(pipe_ends, O_CLOEXEC), 0);
+    cr_assert_eq(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK), 0);
     send_text(ends[0], "x", &pipe_ends[1], 1);
     close(pipe_ends[1]);
     cr_assert_eq(worker_wire_receive(ends[1], bytes, NULL, 0, &count), 1);
