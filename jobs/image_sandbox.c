@@ -1,7 +1,8 @@
 /* image_sandbox.c - what an image worker gives up before it meets the first image.
  * seccomp says which calls there are, Landlock says the same of files once more, in another part of
  * the kernel. An allow-list, since a decoder that was taken over would find the one call that a
- * deny-list forgot. SPDX-License-Identifier: Apache-2.0 */
+ * deny-list forgot.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/image_sandbox.h"
 
 #include <errno.h>

@@ -105,11 +105,13 @@ join(Run *run, GError **error)
     if (is_rank_0) {
         bytes_put_string(brief, run->job);
         bytes_put_u32(brief, run->try_number);
+        bytes_put_u8(brief, (guint8)resize_source_row_specs(run->source));
     }
     comm_broadcast(run->comm, brief);
     ByteReader reader = byte_reader(brief->data, brief->len);
     const char *job = bytes_get_string(&reader);
     run->try_number = bytes_get_u32(&reader);
+    RowSpecs row_specs = (RowSpecs)bytes_get_u8(&reader);
     g_assert(reader.ok);
     if (!is_rank_0) {
         run->job = g_strdup(job);
@@ -120,7 +122,8 @@ join(Run *run, GError **error)
     run->node = node_name();
     run->writer = g_strdup_printf("%s-%d-%u", run->node, comm_rank(run->comm), run->try_number);
     run->header = (LedgerHeader){.job = run->job, .writer = run->writer, .node = run->node};
-    run->rank = resize_rank_open(run->config, &run->folder, &run->header, run->worker_count, error);
+    run->rank = resize_rank_open(run->config, &run->folder, &run->header, row_specs,
+                                 run->worker_count, error);
     return run->rank != NULL;
 }
 
@@ -167,6 +170,17 @@ on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Who presses Ctrl-C again does not want to wait for images in hand either. */
+static gboolean
+on_interrupt(gpointer data)
+{
+    const Run *run = data;
+
+    if (foreach_stopped(run->each))
+        _exit(EXIT_INCOMPLETE);
+    return on_signal(data);
+}
+
 /* Rank 0, now and then: tells how far all are, and stops when too much has failed. */
 static gboolean
 on_progress(gpointer data)
@@ -192,23 +206,21 @@ static gboolean
 work(Run *run, GError **error)
 {
     static const ForeachJob shape = {next_row, remaining_rows, rows_ready};
-    static const int signals[] = {SIGUSR1, SIGTERM, SIGINT};
-    guint sources[G_N_ELEMENTS(signals) + 1] = {0};
+    guint sources[4] = {0};
     gboolean is_rank_0 = comm_rank(run->comm) == 0;
 
     run->each = foreach_new(run->comm, &shape, run, run->worker_count);
     resize_rank_set_foreach(run->rank, run->each);
-    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-        sources[i] = g_unix_signal_add(signals[i], on_signal, run);
+    sources[0] = g_unix_signal_add(SIGUSR1, on_signal, run);
+    sources[1] = g_unix_signal_add(SIGTERM, on_signal, run);
+    sources[2] = g_unix_signal_add(SIGINT, on_interrupt, run);
     if (is_rank_0)
-        sources[G_N_ELEMENTS(signals)] = g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, run);
+        sources[3] = g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, run);
     gboolean good = !is_rank_0 || resize_source_begin(run->source, run->folder.state_fd,
                                                       run->states, on_source_wakes, run, error);
-    if (agree(run, good, error)) {
-        good = foreach_run(run->each, error);
-        if (is_rank_0)
-            on_progress(run);
-    }
+    good = agree(run, good, error) && foreach_run(run->each, error);
+    if (is_rank_0)
+        on_progress(run);
     for (guint i = 0; i < G_N_ELEMENTS(sources); i++)
         if (sources[i])
             g_source_remove(sources[i]);
@@ -246,8 +258,7 @@ nothing_to_do(Run *run, gboolean committed)
     ResizeReport *report = run->report;
 
     if (committed || !report->complete || run->done_before < report->row_count ||
-        !has_last_report(run) ||
-        faccessat(run->folder.state_fd, "results.ndjson", F_OK, 0) != 0)
+        !has_last_report(run) || faccessat(run->folder.state_fd, "results.ndjson", F_OK, 0) != 0)
         return FALSE;
     for (guint i = 0; i < ROW_CLASS_COUNT; i++)
         report->class_counts[i] = row_states_count(run->states, (RowClass)i);
@@ -284,8 +295,8 @@ end(Run *run, gboolean committed, const GError *stopped, GError **error)
         return FALSE;
     report->complete = report->complete && report->skipped_count == 0;
     g_autoptr(GString) json = g_string_new(NULL);
-    resize_report_print_json(
-        report, stopped ? millrace_error_exit_code(stopped) : verdict(report), json);
+    resize_report_print_json(report, stopped ? millrace_error_exit_code(stopped) : verdict(report),
+                             json);
     return durable_write_file(run->folder.state_fd, report_file, json->str, json->len, error);
 }
 
@@ -337,7 +348,8 @@ run_stages(Run *run, GError **error)
     good = resize_rank_close(g_steal_pointer(&run->rank), failure ? NULL : &failure) && good;
     good = agree(run, good, &failure);
     /* What made the run stop is told, rather than what comes of it when the report is written. */
-    gboolean ended = !is_rank_0 || !run->each || end(run, committed, failure, good ? error : NULL);
+    gboolean changed = good || committed;
+    gboolean ended = !is_rank_0 || !changed || end(run, committed, failure, good ? error : NULL);
     if (!good) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;

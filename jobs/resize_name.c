@@ -117,7 +117,7 @@ default_name(const OutputName *name)
     const char *extension = find_extension(name->source);
     g_autoptr(GString) out = g_string_new(NULL);
 
-    if (name->spec_count > 1)
+    if (name->with_spec)
         g_string_append_printf(out, "%s/", name->spec);
     append_field(out, "path", name);
     if (!extension || !image_format_has_extension(name->format, extension))

@@ -14,7 +14,7 @@ typedef struct {
     const char *customer;
     const char *request;
     const char *spec;   /* canonical */
-    guint spec_count;   /* of the row */
+    gboolean with_spec; /* does the job make several specs? Then SPEC/ comes first */
     ImageFormat format; /* the output's */
 } OutputName;
 

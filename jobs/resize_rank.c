@@ -34,6 +34,7 @@ struct _ResizeRank {
     const LedgerHeader *header;
     OutputSpec specs[OUTPUTS_PER_ROW_MAX]; /* of rows that bring none */
     guint spec_count;
+    RowSpecs row_specs;
     Foreach *each;
     Pool *pool;
     Committer *committer;
@@ -121,7 +122,7 @@ describe_outputs(ResizeRank *rank, RowWork *work, const WorkerReply *reply)
                            .customer = record->customer,
                            .request = record->request,
                            .spec = output->spec,
-                           .spec_count = record->output_count,
+                           .with_spec = work->names_spec,
                            .format = told->format};
         g_autofree char *path = output_name_make(rank->config->name_template, &name);
         output->path = row_work_keep(work, path);
@@ -258,11 +259,13 @@ choose_specs(ResizeRank *rank, RowWork *work, const ManifestRow *row)
     }
     if (!*row->to && rank->spec_count > 0) {
         row_work_set_specs(work, rank->specs, rank->spec_count);
+        work->names_spec = rank->spec_count > 1 || rank->row_specs == ROW_SPECS_VARY;
         return TRUE;
     }
     int count = *row->to ? output_spec_parse_list(row->to, specs, G_N_ELEMENTS(specs), &error) : 0;
     if (count > 0) {
         row_work_set_specs(work, specs, (guint)count);
+        work->names_spec = count > 1 || rank->row_specs != ROW_SPECS_ALIKE;
         return TRUE;
     }
     row_work_fail(work, ROW_BAD_ROW, "line %" G_GUINT64_FORMAT ": %s", row->line,
@@ -324,13 +327,14 @@ raise_file_limit(void)
 
 ResizeRank *
 resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder, const LedgerHeader *header,
-                 guint worker_count, GError **error)
+                 RowSpecs row_specs, guint worker_count, GError **error)
 {
     ResizeRank *rank = g_new0(ResizeRank, 1);
 
     rank->config = config;
     rank->folder = folder;
     rank->header = header;
+    rank->row_specs = row_specs;
     if (config->to) {
         int count = output_spec_parse_list(config->to, rank->specs, OUTPUTS_PER_ROW_MAX, error);
         if (count < 0) {

@@ -4,6 +4,7 @@
 #define MILLRACE_JOBS_RESIZE_RANK_H
 
 #include "jobs/resize_folder.h"
+#include "jobs/resize_source.h"
 #include "mr/foreach.h"
 
 typedef struct _ResizeRank ResizeRank;
@@ -11,7 +12,8 @@ typedef struct _ResizeRank ResizeRank;
 /* config, folder, header: borrowed until the rank is closed.
  * Returns: (transfer full), or NULL and error. */
 ResizeRank *resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder,
-                             const LedgerHeader *header, guint worker_count, GError **error);
+                             const LedgerHeader *header, RowSpecs row_specs, guint worker_count,
+                             GError **error);
 /* What rows are taken from; set once, before it runs. Borrowed. */
 void resize_rank_set_foreach(ResizeRank *rank, Foreach *each);
 /* Rows may lie ready: takes as many as there are free workers. */

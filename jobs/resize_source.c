@@ -25,6 +25,9 @@ struct _ResizeSource {
     int fd;
     gboolean ended;
     ManifestIdentity identity;
+    char *first_to; /* of the survey's first row */
+    RowSpecs row_specs;
+    gboolean any_to; /* does any row bring specs? */
     ManifestReader *reader;
     guint64 row_count;   /* read so far, or found by the survey */
     guint64 given_count; /* rows that next() went past */
@@ -56,6 +59,20 @@ read_piece(ResizeSource *source, GError **error)
     return got;
 }
 
+/* Looks whether rows want the same outputs. */
+static void
+compare_specs(ResizeSource *source, const ManifestRow *row)
+{
+    source->row_count++;
+    source->any_to = source->any_to || *row->to;
+    if (row->problem)
+        return;
+    if (!source->first_to)
+        source->first_to = g_strdup(row->to);
+    else if (strcmp(source->first_to, row->to) != 0)
+        source->row_specs = ROW_SPECS_VARY;
+}
+
 /* Reads a file through once: finds errors before anything is begun, counts and identifies. */
 static gboolean
 survey(ResizeSource *source, GError **error)
@@ -77,7 +94,7 @@ survey(ResizeSource *source, GError **error)
         else
             manifest_reader_finish(reader);
         while ((more = manifest_reader_next(reader, &row, error)) > 0)
-            source->row_count++;
+            compare_specs(source, &row);
         if (more < 0)
             return FALSE;
     }
@@ -127,6 +144,14 @@ resize_source_open(const ResizeConfig *config, GError **error)
     } else if (!open_file(source, config->manifest, error)) {
         return NULL;
     }
+    if (source->identity.is_pipe)
+        source->row_specs = ROW_SPECS_UNKNOWN;
+    if (!source->identity.is_pipe && source->row_count > 0 && !source->any_to && !config->to) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                    "%s does not say what to make of its images: give --to, as in --to 320x320",
+                    source->name);
+        return NULL;
+    }
     source->reader = manifest_reader_new(source->name, source->kind);
     return g_steal_pointer(&source);
 }
@@ -142,6 +167,7 @@ resize_source_free(ResizeSource *source)
         close(source->spool_fd);
     g_clear_pointer(&source->reader, manifest_reader_free);
     g_byte_array_unref(source->item);
+    g_free(source->first_to);
     g_free(source->buffer);
     g_free(source);
 }
@@ -150,6 +176,12 @@ const ManifestIdentity *
 resize_source_identity(const ResizeSource *source)
 {
     return &source->identity;
+}
+
+RowSpecs
+resize_source_row_specs(const ResizeSource *source)
+{
+    return source->row_specs;
 }
 
 guint64

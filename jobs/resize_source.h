@@ -12,13 +12,23 @@
 
 typedef struct _ResizeSource ResizeSource;
 
+/* Do rows want the same outputs? Where they do not, the names of outputs begin with their specs,
+ * since a source may stand in several rows. */
+typedef enum {
+    ROW_SPECS_ALIKE,
+    ROW_SPECS_VARY,
+    ROW_SPECS_UNKNOWN /* a pipe: those that rows bring themselves may vary */
+} RowSpecs;
+
 /* Opens config->manifest and, if it is a file, surveys it. Returns: (transfer full), or NULL and
- * MILLRACE_ERROR_NO_INPUT, MILLRACE_ERROR_BAD_INPUT, MILLRACE_ERROR_IO. */
+ * MILLRACE_ERROR_NO_INPUT, MILLRACE_ERROR_BAD_INPUT, MILLRACE_ERROR_IO; MILLRACE_ERROR_USAGE when
+ * neither config->to nor any row of a file says what to make. */
 ResizeSource *resize_source_open(const ResizeConfig *config, GError **error);
 void resize_source_free(ResizeSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ResizeSource, resize_source_free)
 
 const ManifestIdentity *resize_source_identity(const ResizeSource *source);
+RowSpecs resize_source_row_specs(const ResizeSource *source);
 /* Rows there are; of a pipe that has not ended, 0. */
 guint64 resize_source_row_count(const ResizeSource *source);
 /* Rows known of so far, whether it has ended or not. */

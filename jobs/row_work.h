@@ -13,6 +13,7 @@ typedef struct {
     WorkerRequest request;
     int fds[OUTPUTS_PER_ROW_MAX + 1]; /* the input, then an output each; -1 = not open; owns */
     guint64 first_temporary;          /* number of the first output's temporary name */
+    gboolean names_spec;              /* the outputs' names begin with their specs */
     gpointer owner;
 } RowWork;
 

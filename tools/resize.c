@@ -196,6 +196,8 @@ configure(ResizeConfig *config, GError **error)
 
     if (!options.manifests || options.manifests[1])
         return usage_error(error, "expected one MANIFEST, or - for standard input; see --help");
+    if (options.output && !*options.output)
+        return usage_error(error, "-o: expected a folder");
     *config = (ResizeConfig){
         .manifest = options.manifests[0],
         .manifest_nul = options.nul,
@@ -287,6 +289,15 @@ conclude(const ResizeConfig *config, const ResizeReport *report, const GError *e
     return tool_finish(code);
 }
 
+/* All ranks read the same options; one says what is wrong with them. */
+static gboolean
+is_first_rank(void)
+{
+    const char *rank = g_getenv("OMPI_COMM_WORLD_RANK");
+
+    return !rank || strcmp(rank, "0") == 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -295,7 +306,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     if (!parse_options(&argc, &argv, &error) || !configure(&config, &error))
-        return tool_fail(error);
+        return is_first_rank() ? tool_fail(error) : millrace_error_exit_code(error);
     g_autofree char *worker = tool_find_program("millrace-imageworker");
     config.worker_program = worker;
     if (options.dry_run)

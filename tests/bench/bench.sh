@@ -63,7 +63,8 @@ else
     echo "# no npm here; sharp is left out"
 fi
 
-echo "# $images photographs, $(du -Lsh --apparent-size "$photos" | cut -f1) in ${#photo[@]} files," \
+size=$(du -Lsh --apparent-size "$photos" | cut -f1)
+echo "# $images photographs, $size in ${#photo[@]} files," \
     "to ${SIDE}x$SIDE JPEG q75; $ROUNDS rounds"
 for ((round = 1; round <= ROUNDS; round++)); do
     for name in "${contenders[@]}"; do

@@ -61,9 +61,10 @@ is "$both" "$(man_options "$pages/millrace-manifest.scd")" \
     'manifest: --help of build and check, and the man page have the same options'
 for verb in build check; do
     is "$(long "$(complete_words millrace manifest $verb --)")" \
-        "$(long "$(help_options millrace-manifest $verb)")" "and the completion of $verb has its own"
+        "$(long "$(help_options millrace-manifest $verb)")" "and completion of $verb has its own"
 done
-is "$(long "$(complete_words millrace-manifest --)")" "$(long "$(help_options millrace-manifest)")" \
+is "$(long "$(complete_words millrace-manifest --)")" \
+    "$(long "$(help_options millrace-manifest)")" \
     'and that of manifest, too'
 
 # What is offered is taken.
@@ -92,7 +93,8 @@ for option in --progress --log-format; do
     done
 done
 
-is "$(complete_words millrace resize --to 320x320,fo)" '320x320,format=' 'keys of a spec are completed'
+is "$(complete_words millrace resize --to 320x320,fo)" '320x320,format=' \
+    'keys of a spec are completed'
 is "$(complete_words millrace resize --to 320x320,fit = cover,cr)" 'cover,crop=' \
     'behind a value too'
 refused=''
@@ -108,7 +110,8 @@ is "$refused" '' 'every key and value of a spec that is offered is taken'
 mkdir folder
 is "$(complete_words millrace resize -o '')" folder 'an output folder is completed from folders'
 is "$(complete_words millrace resize --to 5x emp)" empty.lst 'and a manifest from files'
-is "$(complete_words millrace-run -n 2 -- resize --dry)" --dry-run 'options of the verb behind run --'
+is "$(complete_words millrace-run -n 2 -- resize --dry)" --dry-run \
+    'options of the verb behind run --'
 
 # --help and --version themselves.
 

@@ -111,9 +111,16 @@ is "$(jq -r 'select(.status == "failed") | .message | length > 8' \
     out-rows/o/.millrace/results.ndjson | sort -u)" true 'each with a message'
 is "$(outputs out-rows/o | wc -l)" 1 'only the good row has an output'
 like "$(cat stdout)" '  too-large +2' 'the summary has the classes'
-manifest 1 'rows without any spec' nospec.txt 'photos/0_0.jpg\n'
-like "$(jq -r .message out-nospec.txt/.millrace/results.ndjson)" 'no output spec: give --to' \
-    'say so'
+manifest 64 'no spec anywhere' nospec.txt 'photos/0_0.jpg\n'
+like "$(cat stderr)" 'give --to' 'says so'
+is "$(find . -maxdepth 1 -name out-nospec.txt)" '' 'before anything is made'
+manifest 1 'a row without a spec' onespec.csv 'source,to\nphotos/0_0.jpg,\nphotos/0_1.jpg,40x40\n'
+like "$(jq -r .message out-onespec.csv/.millrace/results.ndjson)" 'no output spec: give --to' \
+    'says so in its row'
+manifest 0 'one source in several rows' twice.csv \
+    'source,to\nphotos/0_0.jpg,40x40\nphotos/0_0.jpg,20x20\n'
+is "$(cd out-twice.csv && echo */photos/0_0.jpg)" '20x20/photos/0_0.jpg 40x40/photos/0_0.jpg' \
+    'has an output each, by its spec'
 
 # Rows tried again
 

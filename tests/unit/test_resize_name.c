@@ -24,7 +24,7 @@ expect_default(const char *source, ImageFormat format, const char *expected)
                        .customer = "acme",
                        .request = "r-12",
                        .spec = "10x10",
-                       .spec_count = 1,
+                       .with_spec = FALSE,
                        .format = format};
 
     expect_made(NULL, &name, expected);
@@ -38,7 +38,7 @@ expect_template(const char *template, const char *source, const char *expected)
                        .customer = "acme",
                        .request = "r-12",
                        .spec = "10x10,format=webp",
-                       .spec_count = 1,
+                       .with_spec = FALSE,
                        .format = IMAGE_FORMAT_WEBP};
 
     g_autoptr(GError) error = NULL;
@@ -101,7 +101,7 @@ Test(resize_name, several_specs_have_a_folder_each)
                        .customer = "",
                        .request = "",
                        .spec = "10x10",
-                       .spec_count = 2,
+                       .with_spec = TRUE,
                        .format = IMAGE_FORMAT_JPEG};
 
     expect_made(NULL, &name, "10x10/a/b.jpg");
@@ -131,7 +131,7 @@ Test(resize_name, what_a_template_makes_is_cleaned_too)
                        .customer = ".",
                        .request = "../../x",
                        .spec = "10x10",
-                       .spec_count = 1,
+                       .with_spec = FALSE,
                        .format = IMAGE_FORMAT_JPEG};
     expect_made("{customer}{customer}/{request}", &name, "%2E%2E/%2E%2E/%2E%2E/x");
 }
