@@ -1,6 +1,6 @@
 /* test_image_sandbox.c - what a locked-up worker can do still, tried from inside. Each test locks a
- * child of its own up and reads from its exit code what was refused. SPDX-License-Identifier:
- * Apache-2.0 */
+ * child of its own up and reads from its exit code what was refused.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
