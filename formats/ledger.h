@@ -42,8 +42,8 @@ typedef struct {
     const char *node;   /* host name */
 } LedgerHeader;
 
-/* One output of a row. For a row that failed, only spec, format (if asked for) and cpu_us are set.
- */
+/* One output of a row. For a row that failed, only spec, format (if asked for) and cpu_us are set;
+ * and of one that killed its workers, the first digest: that of the input. */
 typedef struct {
     const char *spec; /* canonical text */
     const char *path; /* beneath the output folder; bytes as on disk */

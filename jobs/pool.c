@@ -26,12 +26,11 @@ typedef struct {
     GByteArray *request;
     int fds[OUTPUTS_PER_ROW_MAX + 1];
     guint fd_count;
-    guint attempts;
+    guint deaths;   /* of workers, those of earlier runs included */
     guint starts;   /* workers that died before they were ready for it */
     guint64 cpu_us; /* of attempts that failed */
     gint64 sent_us;
-    PoolDone done;
-    gpointer data;
+    PoolOwner owner;
 } Task;
 
 typedef enum { WORKER_DEAD, WORKER_STARTING, WORKER_READY } WorkerState;
@@ -74,7 +73,8 @@ worker_finish(Worker *worker, WorkerReply *reply, const GError *error)
     gint64 now_us = g_get_monotonic_time();
 
     reply->cpu_us += task->cpu_us;
-    task->done(reply, (guint64)(task->sent_us ? now_us - task->sent_us : 0), error, task->data);
+    task->owner.done(reply, (guint64)(task->sent_us ? now_us - task->sent_us : 0), error,
+                     task->owner.data);
     task_free(task);
 }
 
@@ -126,16 +126,16 @@ describe_death(const Worker *worker, gboolean timed_out, int status, WorkerReply
                   sizeof reply->message);
         return TRUE;
     }
-    if (task->attempts < POOL_ATTEMPTS_MAX)
+    if (task->deaths < POOL_ATTEMPTS_MAX)
         return FALSE;
     reply->class = ROW_WORKER_CRASH;
     if (WIFSIGNALED(status))
         g_snprintf(reply->message, sizeof reply->message,
                    "signal %d (%s) killed %u workers on this image", WTERMSIG(status),
-                   g_strsignal(WTERMSIG(status)), task->attempts);
+                   g_strsignal(WTERMSIG(status)), task->deaths);
     else
         g_snprintf(reply->message, sizeof reply->message, "%u workers exited with %d on this image",
-                   task->attempts, WEXITSTATUS(status));
+                   task->deaths, WEXITSTATUS(status));
     return TRUE;
 }
 
@@ -176,9 +176,13 @@ worker_died(Worker *worker)
         return;
     }
     worker->task->cpu_us += cpu_us;
-    worker->task->attempts++;
+    worker->task->deaths++;
+    g_autoptr(GError) error = NULL;
+    PoolOwner *owner = &worker->task->owner;
     if (describe_death(worker, timed_out, status, &reply))
         worker_finish(worker, &reply, NULL);
+    else if (owner->died && !owner->died(owner->data, &error))
+        worker_finish(worker, &reply, error);
     else
         worker_feed(worker);
 }
@@ -403,7 +407,7 @@ find_free(Pool *pool)
 }
 
 void
-pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, PoolDone done, gpointer data)
+pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, const PoolOwner *owner)
 {
     Worker *worker = find_free(pool);
     Task *task = g_new0(Task, 1);
@@ -413,8 +417,8 @@ pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, PoolDone d
     worker_request_encode(task->request, request);
     task->fd_count = request->spec_count + 1;
     memcpy(task->fds, fds, sizeof(int) * task->fd_count);
-    task->done = done;
-    task->data = data;
+    task->owner = *owner;
+    task->deaths = owner->deaths;
     worker->task = task;
     worker_feed(worker);
 }

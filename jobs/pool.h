@@ -26,10 +26,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)
 /* How many submissions it can take now. */
 guint pool_free_count(const Pool *pool);
 
-/* Gives a row to a free worker, of which there must be one. request: copied. fds: the input and an
- * output for each spec; borrowed until done is called, so that another worker can be given them
- * too. */
-void pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, PoolDone done,
-                 gpointer data);
+/* Who gave a row, and what it has cost before. */
+typedef struct {
+    PoolDone done;
+    /* Called when a worker has died of the row, before it is tried again. Returns FALSE and error
+     * when it should not be, which done is then told. May be NULL. */
+    gboolean (*died)(gpointer data, GError **error);
+    guint deaths; /* of workers at this row in earlier runs */
+    gpointer data;
+} PoolOwner;
+
+/* Gives a row to a free worker, of which there must be one. request, owner: copied. fds: the input
+ * and an output for each spec; borrowed until done is called, so that another worker can be given
+ * them too. */
+void pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, const PoolOwner *owner);
 
 #endif

@@ -45,6 +45,7 @@ typedef struct {
     /* Rank 0's. */
     ResizeSource *source;
     RowStates *states;
+    Attempts *attempts;
     guint64 done_before;
 } Run;
 
@@ -77,6 +78,9 @@ begin(Run *run, GError **error)
         return FALSE;
     g_autoptr(GPtrArray) ledgers = resize_folder_ledgers(&run->folder, error);
     if (!ledgers || !resize_recover(&run->folder, ledgers, run->states, TRUE, NULL, error))
+        return FALSE;
+    run->attempts = attempts_read(run->folder.state_fd, run->states, error);
+    if (!run->attempts)
         return FALSE;
     resize_folder_sweep(&run->folder);
     run->try_number = resize_folder_next_try(ledgers);
@@ -216,8 +220,9 @@ work(Run *run, GError **error)
     sources[2] = g_unix_signal_add(SIGINT, on_interrupt, run);
     if (is_rank_0)
         sources[3] = g_timeout_add(PROGRESS_INTERVAL_MS, on_progress, run);
-    gboolean good = !is_rank_0 || resize_source_begin(run->source, run->folder.state_fd,
-                                                      run->states, on_source_wakes, run, error);
+    gboolean good =
+        !is_rank_0 || resize_source_begin(run->source, run->folder.state_fd, run->states,
+                                          run->attempts, on_source_wakes, run, error);
     good = agree(run, good, error) && foreach_run(run->each, error);
     if (is_rank_0)
         on_progress(run);
@@ -396,6 +401,7 @@ resize_run(const ResizeConfig *config, ResizeReport *report, GError **error)
     g_clear_pointer(&run.each, foreach_free);
     g_clear_pointer(&run.source, resize_source_free);
     g_clear_pointer(&run.states, row_states_free);
+    g_clear_pointer(&run.attempts, attempts_free);
     resize_folder_close(&run.folder);
     comm_close(run.comm);
     g_free(run.writer);

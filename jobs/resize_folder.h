@@ -5,6 +5,8 @@
  *     manifest          what came through a pipe
  *     ledger-WRITER     rows done, one file per writer
  *     usage-WRITER.ndjson  their events
+ *     attempts-WRITER   rows that killed a worker, a line a death
+ *     quarantine.ndjson inputs that killed all they were given, with digests
  *     tmp/              outputs before they have their names
  *     verdict.json      the exit code of the last run under `millrace run`
  *     results.ndjson, report.json   made from the ledgers at the end of each run

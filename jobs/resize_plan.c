@@ -30,7 +30,8 @@ look_at(const ResizeConfig *config, const LeaseItem *item, ResizePlan *plan)
     ManifestRow row;
     struct stat status;
 
-    gboolean whole = resize_item_decode(item, &row);
+    guint deaths = 0;
+    gboolean whole = resize_item_decode(item, &row, &deaths);
     g_assert(whole);
     const char *to = *row.to ? row.to : config->to;
     int count =

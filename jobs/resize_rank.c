@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "formats/error.h"
+#include "jobs/attempts.h"
 #include "jobs/commit.h"
 #include "jobs/pool.h"
 #include "jobs/resize_name.h"
@@ -141,6 +142,33 @@ describe_outputs(ResizeRank *rank, RowWork *work, const WorkerReply *reply)
                       "two outputs would have the same name: put {spec} into --name");
 }
 
+/* That a row has killed a worker is known to the next run, should this one be killed too. */
+static gboolean
+on_worker_died(gpointer data, GError **error)
+{
+    const RowWork *work = data;
+    const ResizeRank *rank = work->owner;
+
+    return attempts_note(rank->folder->state_fd, rank->header->writer, work->record.row, error);
+}
+
+/* The digest of what killed its workers, for the quarantine, in place of its first output's. */
+static void
+digest_input(RowWork *work)
+{
+    g_autoptr(GChecksum) sha256 = g_checksum_new(G_CHECKSUM_SHA256);
+    gsize digest_bytes = DIGEST_BYTES;
+    guint8 piece[65536];
+    off_t offset = 0;
+    ssize_t got = 0;
+
+    while ((got = pread(work->fds[0], piece, sizeof piece, offset)) > 0) {
+        g_checksum_update(sha256, piece, got);
+        offset += got;
+    }
+    g_checksum_get_digest(sha256, work->record.outputs[0].digest, &digest_bytes);
+}
+
 static void
 on_resized(const WorkerReply *reply, guint64 wall_us, const GError *error, gpointer data)
 {
@@ -149,8 +177,6 @@ on_resized(const WorkerReply *reply, guint64 wall_us, const GError *error, gpoin
     LedgerRecord *record = &work->record;
 
     rank->at_workers--;
-    close(work->fds[0]);
-    work->fds[0] = -1;
     record->bytes_in = reply->bytes_in;
     record->pixels_in = reply->pixels_in;
     record->cpu_us = reply->cpu_us;
@@ -169,6 +195,10 @@ on_resized(const WorkerReply *reply, guint64 wall_us, const GError *error, gpoin
             row_work_fail(work, reply->class, "%s", reply->message);
         else
             describe_outputs(rank, work, reply);
+        if (reply->class == ROW_WORKER_CRASH)
+            digest_input(work);
+        close(work->fds[0]);
+        work->fds[0] = -1;
         finish_row(rank, work);
     }
     resize_rank_ready(rank);
@@ -279,14 +309,17 @@ begin_row(ResizeRank *rank, const LeaseItem *item)
 {
     ManifestRow row;
 
-    gboolean whole = resize_item_decode(item, &row);
+    guint deaths = 0;
+    gboolean whole = resize_item_decode(item, &row, &deaths);
     g_assert(whole);
     g_autoptr(RowWork) work = row_work_new(&row, rank->config->customer);
     work->owner = rank;
     work->request.limits.pixels_max = rank->config->pixels_max;
     if (choose_specs(rank, work, &row) && open_source(rank, work) && open_outputs(rank, work)) {
         rank->at_workers++;
-        pool_submit(rank->pool, &work->request, work->fds, on_resized, work);
+        PoolOwner owner = {
+            .done = on_resized, .died = on_worker_died, .deaths = deaths, .data = work};
+        pool_submit(rank->pool, &work->request, work->fds, &owner);
         g_steal_pointer(&work);
         return TRUE;
     }

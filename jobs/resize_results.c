@@ -21,6 +21,7 @@
 #include "jobs/row_index.h"
 #include "jobs/row_states.h"
 
+static const char quarantine_file[] = "quarantine.ndjson";
 enum { READERS_OPEN_MAX = 64 };
 #define HASH_SUM_MASK ((1ULL << 53) - 1) /* whole numbers that JSON readers keep exact */
 
@@ -44,6 +45,7 @@ typedef struct {
     Histogram *cpu;
     guint64 files_found;
     DurableStream *stream;
+    DurableStream *quarantine; /* opened when there is something to write */
     GString *line;
 } Pass;
 
@@ -129,12 +131,27 @@ open_reader(Pass *pass, guint ledger, GError **error)
 }
 
 static void
-print_output(const LedgerOutput *output, GString *line)
+put_digest(GString *line, const guint8 digest[DIGEST_BYTES])
 {
-    char digest[2 * DIGEST_BYTES + 1];
+    char text[2 * DIGEST_BYTES + 1];
 
     for (guint i = 0; i < DIGEST_BYTES; i++)
-        g_snprintf(digest + 2 * i, 3, "%02x", output->digest[i]);
+        g_snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    json_put_string(line, "digest", text);
+}
+
+static void
+put_source(GString *line, const LedgerRecord *record)
+{
+    json_put_uint(line, "row", record->row);
+    json_put_string(line, "source", record->source);
+    if (!g_utf8_validate(record->source, -1, NULL))
+        json_put_string(line, "source_encoding", "percent");
+}
+
+static void
+print_output(const LedgerOutput *output, GString *line)
+{
     json_open(line, NULL, '{');
     json_put_string(line, "spec", output->spec);
     json_put_string(line, "path", output->path);
@@ -142,7 +159,7 @@ print_output(const LedgerOutput *output, GString *line)
     json_put_uint(line, "width", output->width_px);
     json_put_uint(line, "height", output->height_px);
     json_put_uint(line, "bytes", output->size_bytes);
-    json_put_string(line, "digest", digest);
+    put_digest(line, output->digest);
     g_string_append_c(line, '}');
 }
 
@@ -150,10 +167,7 @@ static void
 print_result(const LedgerRecord *record, const char *node, GString *line)
 {
     json_open(line, NULL, '{');
-    json_put_uint(line, "row", record->row);
-    json_put_string(line, "source", record->source);
-    if (!g_utf8_validate(record->source, -1, NULL))
-        json_put_string(line, "source_encoding", "percent");
+    put_source(line, record);
     json_put_string(line, "customer", record->customer);
     json_put_string(line, "request", record->request);
     json_put_string(line, "status", record->class == ROW_OK ? "ok" : "failed");
@@ -203,6 +217,23 @@ add_up(Pass *pass, const LedgerRecord *record)
     }
 }
 
+/* Lists an input that killed its workers, for whoever wants to look at it. */
+static gboolean
+write_quarantine(Pass *pass, const LedgerRecord *record, GError **error)
+{
+    if (!pass->quarantine)
+        pass->quarantine = durable_stream_open(pass->folder->state_fd, quarantine_file, error);
+    if (!pass->quarantine)
+        return FALSE;
+    g_string_truncate(pass->line, 0);
+    json_open(pass->line, NULL, '{');
+    put_source(pass->line, record);
+    put_digest(pass->line, record->outputs[0].digest);
+    json_put_string(pass->line, "message", record->message);
+    g_string_append(pass->line, "}\n");
+    return durable_stream_write(pass->quarantine, pass->line->str, pass->line->len, error);
+}
+
 /* The second pass for one row. */
 static gboolean
 write_row(Pass *pass, guint64 row, GError **error)
@@ -228,6 +259,8 @@ write_row(Pass *pass, guint64 row, GError **error)
     if (found <= 0)
         return FALSE;
     add_up(pass, &record);
+    if (record.class == ROW_WORKER_CRASH && !write_quarantine(pass, &record, error))
+        return FALSE;
     g_string_truncate(pass->line, 0);
     print_result(&record, ledger_reader_header(reader)->node, pass->line);
     return durable_stream_write(pass->stream, pass->line->str, pass->line->len, error);
@@ -285,6 +318,10 @@ run_passes(Pass *pass, GError **error)
             return FALSE;
     state_invariants(pass);
     state_percentiles(pass);
+    if (!pass->quarantine)
+        unlinkat(pass->folder->state_fd, quarantine_file, 0);
+    else if (!durable_stream_close(g_steal_pointer(&pass->quarantine), error))
+        return FALSE;
     return durable_stream_close(g_steal_pointer(&pass->stream), error);
 }
 
@@ -303,6 +340,7 @@ resize_results_write(const ResizeFolder *folder, const GPtrArray *ledgers, Resiz
     gboolean good = run_passes(&pass, error);
 
     g_clear_pointer(&pass.stream, durable_stream_abandon);
+    g_clear_pointer(&pass.quarantine, durable_stream_abandon);
     g_clear_pointer(&pass.index, row_index_free);
     for (guint i = 0; i < ledgers->len; i++)
         g_clear_pointer(&pass.readers[i], ledger_reader_free);

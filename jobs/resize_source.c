@@ -32,6 +32,7 @@ struct _ResizeSource {
     guint64 row_count;   /* read so far, or found by the survey */
     guint64 given_count; /* rows that next() went past */
     const RowStates *states;
+    const Attempts *attempts; /* NULL: of no interest */
     GByteArray *item;
     guint8 *buffer;
 
@@ -211,12 +212,13 @@ resize_source_remaining(const ResizeSource *source)
 }
 
 gboolean
-resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states, GSourceFunc wake,
-                    gpointer wake_data, GError **error)
+resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states,
+                    const Attempts *attempts, GSourceFunc wake, gpointer wake_data, GError **error)
 {
     struct stat status;
 
     source->states = states;
+    source->attempts = attempts;
     source->wake = wake;
     source->wake_data = wake_data;
     if (!source->identity.is_pipe)
@@ -345,14 +347,15 @@ resize_source_next(ResizeSource *source, LeaseItem *item, GError **error)
         if (row_states_done(source->states, row.ordinal))
             continue;
         g_byte_array_set_size(source->item, 0);
-        resize_item_encode(source->item, &row);
+        resize_item_encode(source->item, &row,
+                           source->attempts ? attempts_of(source->attempts, row.ordinal) : 0);
         *item = (LeaseItem){row.ordinal, source->item->data, source->item->len};
         return FOREACH_ITEM;
     }
 }
 
 void
-resize_item_encode(GByteArray *out, const ManifestRow *row)
+resize_item_encode(GByteArray *out, const ManifestRow *row, guint deaths)
 {
     bytes_put_u64(out, row->line);
     bytes_put_string(out, row->source);
@@ -360,10 +363,11 @@ resize_item_encode(GByteArray *out, const ManifestRow *row)
     bytes_put_string(out, row->request);
     bytes_put_string(out, row->to);
     bytes_put_string(out, row->problem);
+    bytes_put_u32(out, deaths);
 }
 
 gboolean
-resize_item_decode(const LeaseItem *item, ManifestRow *row)
+resize_item_decode(const LeaseItem *item, ManifestRow *row, guint *deaths)
 {
     ByteReader reader = byte_reader(item->bytes, item->size_bytes);
 
@@ -374,6 +378,7 @@ resize_item_decode(const LeaseItem *item, ManifestRow *row)
     row->request = bytes_get_string(&reader);
     row->to = bytes_get_string(&reader);
     row->problem = bytes_get_string(&reader);
+    *deaths = bytes_get_u32(&reader);
     if (*row->problem == '\0')
         row->problem = NULL;
     return reader.ok && reader.at == reader.end;

@@ -6,6 +6,7 @@
 #define MILLRACE_JOBS_RESIZE_SOURCE_H
 
 #include "formats/manifest.h"
+#include "jobs/attempts.h"
 #include "jobs/resize_folder.h"
 #include "jobs/row_states.h"
 #include "mr/foreach.h"
@@ -36,11 +37,13 @@ guint64 resize_source_rows_seen(const ResizeSource *source);
 /* Has the manifest been read to its end? */
 gboolean resize_source_ended(const ResizeSource *source);
 
-/* Begins to read rows, leaving out those that states knows as done. state_fd: where a pipe is
+/* Begins to read rows, leaving out those that states knows as done. attempts: what rows have cost
+ * before, borrowed until the source is freed. state_fd: where a pipe is
  * spooled to. wake: called when a pipe that had nothing has something. All borrowed until the
  * source is freed. */
 gboolean resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states,
-                             GSourceFunc wake, gpointer wake_data, GError **error);
+                             const Attempts *attempts, GSourceFunc wake, gpointer wake_data,
+                             GError **error);
 /* Begins to read rows for looking only: waits where a pipe has nothing, and spools nothing. */
 void resize_source_look(ResizeSource *source, const RowStates *states);
 /* As ForeachJob.next; the item's bytes are resize_item_encode()'s. */
@@ -48,9 +51,9 @@ ForeachNext resize_source_next(ResizeSource *source, LeaseItem *item, GError **e
 /* As ForeachJob.remaining. */
 guint64 resize_source_remaining(const ResizeSource *source);
 
-/* A row as it travels in a lease. */
-void resize_item_encode(GByteArray *out, const ManifestRow *row);
+/* A row as it travels in a lease, with how many workers it has killed so far. */
+void resize_item_encode(GByteArray *out, const ManifestRow *row, guint deaths);
 /* Strings are borrowed from the item. */
-gboolean resize_item_decode(const LeaseItem *item, ManifestRow *row);
+gboolean resize_item_decode(const LeaseItem *item, ManifestRow *row, guint *deaths);
 
 #endif

@@ -54,7 +54,8 @@ submit_to(const char *program)
 
     cr_assert(output_spec_parse("10x10", &request.specs[0], NULL));
     cr_expect_eq(pool_free_count(pool), 1);
-    pool_submit(pool, &request, fds, on_done, &outcome);
+    PoolOwner owner = {.done = on_done, .data = &outcome};
+    pool_submit(pool, &request, fds, &owner);
     cr_expect_eq(outcome.count, 0, "never from inside pool_submit()");
     g_main_loop_run(outcome.loop);
     cr_expect_eq(outcome.count, 1);
