@@ -9,6 +9,7 @@ build=(gcc libc6-dev make pkg-config libglib2.0-dev libjansson-dev libxxhash-dev
 demo=(lomiri-wallpapers-16.04 jq)
 # perl brings prove; procps and util-linux bring what the fault tests kill and limit with.
 test=(libcriterion-dev libvips-tools jq perl procps util-linux)
+bench=(libvips-tools jq time eatmydata)
 lint=(clang-format clang-tidy shellcheck git)
 fuzz=(clang libclang-rt-14-dev)
 
@@ -18,10 +19,11 @@ for group in "$@"; do
     build) wanted+=("${build[@]}") ;;
     demo) wanted+=("${demo[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    bench) wanted+=("${bench[@]}") ;;
     lint) wanted+=("${lint[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     *)
-        echo "deps.sh: $group: expected build, demo, test, lint or fuzz" >&2
+        echo "deps.sh: $group: expected build, demo, test, bench, lint or fuzz" >&2
         exit 64
         ;;
     esac

@@ -79,3 +79,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
     done
 done > "$BENCH_DIR/times"
 awk -f "$here/ratios.awk" "$BENCH_DIR/times"
+echo
+BENCH_DIR=$BENCH_DIR SIDE=$SIDE "$here/ranks.sh"
+echo
+BENCH_DIR=$BENCH_DIR "$here/scale.sh"
