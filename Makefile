@@ -48,8 +48,9 @@ $(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_bui
                             $(FORMATS_OBJS)
 $(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) \
                             $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(BUILD)/tools/progress.o $(JOBS_OBJS) \
-                            $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
+$(BUILD)/millrace-resize:   $(BUILD)/tools/resize.o $(BUILD)/tools/resize_options.o \
+                            $(BUILD)/tools/progress.o $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) \
+                            $(FORMATS_OBJS)
 $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
                             $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
@@ -143,7 +144,9 @@ golden: all $(TEST_TOOLS) ## compare with the programs that the golden tests tak
 torture: all ## the fault tests, with many more rounds
 	@MILLRACE_TORTURE=1 $(RUN_TESTS) $(wildcard tests/fault/*.t)
 
-bench: all $(TEST_TOOLS) ## peers and us in one run, as ratios
+bench: ## peers and us in one run, as ratios
+	@.ci/deps.sh build demo bench
+	$(MAKE_IN_PARALLEL) all $(TEST_TOOLS)
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
