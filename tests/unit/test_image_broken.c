@@ -126,7 +126,9 @@ Test(image_broken, limits_are_checked_on_the_header)
         cr_expect(strstr(result.message, "100000000") != NULL, "the limit: %s", result.message);
         cr_expect(strstr(result.message, i == 0 ? "2500000000" : "102400000") != NULL,
                   "the size: %s", result.message);
+#ifndef MILLRACE_SANITIZED /* under which everything takes several times as long */
         cr_expect_lt(result.cpu_us, 400000, "%" G_GUINT64_FORMAT " us", result.cpu_us);
+#endif
         image_result_clear(&result);
     }
 }
