@@ -71,8 +71,9 @@ PKGS_mr        := $(MPI_PKGS)
 PKGS_image     := $(VIPS_PKGS)
 PKGS_jobs      := $(MPI_PKGS)
 
-# Small programs of the golden tests and benches: peers and measures, with libvips alone.
-TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/golden/*.c tests/bench/*.c))
+# Small programs of the golden and fault tests and benches: peers, measures, damage; libvips alone.
+TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
+    $(wildcard $(foreach d,golden fault bench,tests/$(d)/*.c))))
 
 .SECONDEXPANSION:
 $(BUILD)/tests/test_%: private PKGS = $(TEST_PKGS) $(PKGS_$(call folder_of,$*))
@@ -141,7 +142,7 @@ check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) \
 golden: all $(TEST_TOOLS) ## compare with the programs that the golden tests take for their oracles
 	@$(RUN_TESTS) $(wildcard tests/golden/*.t)
 
-torture: all ## the fault tests, with many more rounds
+torture: all $(TEST_TOOLS) ## the fault tests, with many more rounds
 	@MILLRACE_TORTURE=1 $(RUN_TESTS) $(wildcard tests/fault/*.t)
 
 bench: ## peers and us in one run, as ratios

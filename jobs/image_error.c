@@ -14,6 +14,7 @@ typedef struct {
 
 /* The first that occurs in the text decides. */
 static const Pattern patterns[] = {
+    {"Security limit exceeded", ROW_TOO_LARGE}, /* libheif calls it a memory allocation error */
     {"out of memory", ROW_OUT_OF_MEMORY},
     {"Out of memory", ROW_OUT_OF_MEMORY},
     {"Insufficient memory", ROW_OUT_OF_MEMORY},
@@ -31,7 +32,6 @@ static const Pattern patterns[] = {
     {"operation is blocked", ROW_UNSUPPORTED_FORMAT},
     {"Maximum supported image dimension", ROW_TOO_LARGE},
     {"exceeds the maximum image size", ROW_TOO_LARGE},
-    {"Security limit exceeded", ROW_TOO_LARGE},
     {"image too large", ROW_TOO_LARGE},
     {"CRC error", ROW_CORRUPT},
     {"invalid chunk", ROW_CORRUPT},
