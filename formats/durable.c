@@ -24,10 +24,8 @@ struct _DurableStream {
     GByteArray *buffer;
 };
 
-/* A full or failing disk is nobody's fault and everybody's trouble (MILLRACE_ERROR_IO); what else
- * keeps a name from being made lies in the name. */
-static MillraceErrorKind
-creation_error_kind(int errnum)
+MillraceErrorKind
+durable_creation_error(int errnum)
 {
     static const int disk[] = {ENOSPC, EDQUOT, EROFS, EIO, EMFILE, ENFILE, ENOMEM, ESTALE};
 
@@ -79,7 +77,8 @@ enter_folder(int parent_fd, const char *name, int extra_flags, GError **error)
     if (fd >= 0)
         return fd;
 failed:
-    millrace_error_set_errno(error, creation_error_kind(errno), errno, "creating folder %s", name);
+    millrace_error_set_errno(error, durable_creation_error(errno), errno, "creating folder %s",
+                             name);
     return -1;
 }
 
@@ -92,7 +91,7 @@ durable_folder_open(const char *path, gboolean create, GError **error)
         return fd;
     if (errno != ENOENT || !create || *path == '\0') {
         millrace_error_set_errno(error,
-                                 create ? MILLRACE_ERROR_CANT_CREATE : MILLRACE_ERROR_NO_INPUT,
+                                 create ? durable_creation_error(errno) : MILLRACE_ERROR_NO_INPUT,
                                  errno, "opening folder %s", path);
         return -1;
     }
@@ -120,7 +119,7 @@ durable_folder_beneath(int root_fd, const char *relative, GError **error)
 
     g_assert(*relative != '/');
     if (fd < 0)
-        millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "opening the folder");
+        millrace_error_set_errno(error, durable_creation_error(errno), errno, "opening the folder");
     for (char **name = names; *name && fd >= 0; name++) {
         if (**name == '\0')
             continue;
@@ -187,7 +186,7 @@ durable_publish(int from_fd, const char *temporary, int to_fd, const char *name,
     }
     if (errno == EEXIST)
         return PUBLISH_EXISTS;
-    millrace_error_set_errno(error, creation_error_kind(errno), errno, "naming %s", name);
+    millrace_error_set_errno(error, durable_creation_error(errno), errno, "naming %s", name);
     return PUBLISH_FAILED;
 }
 
@@ -198,7 +197,7 @@ durable_stream_open(int dir_fd, const char *name, GError **error)
     int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
 
     if (fd < 0) {
-        millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "creating %s", name);
+        millrace_error_set_errno(error, durable_creation_error(errno), errno, "creating %s", name);
         return NULL;
     }
     DurableStream *stream = g_new0(DurableStream, 1);

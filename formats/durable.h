@@ -6,8 +6,14 @@
 
 #include <glib.h>
 
+#include "formats/error.h"
+
+/* What keeps a name from being made: a full or failing disk, nobody's fault and everybody's trouble
+ * (MILLRACE_ERROR_IO), or something that lies in the name (MILLRACE_ERROR_CANT_CREATE). */
+MillraceErrorKind durable_creation_error(int errnum);
+
 /* Opens a folder, creating it and its parents when create. Returns: a descriptor to close, or -1
- * and MILLRACE_ERROR_CANT_CREATE (create) or MILLRACE_ERROR_NO_INPUT. */
+ * and an error of durable_creation_error() (create) or MILLRACE_ERROR_NO_INPUT. */
 int durable_folder_open(const char *path, gboolean create, GError **error);
 
 /* Opens the folder at relative ("" or "a/b", no "..", no leading '/') beneath root_fd, creating

@@ -160,7 +160,7 @@ ledger_writer_create(int dir_fd, const char *name, const LedgerHeader *header, G
 {
     int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) {
-        millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "creating %s", name);
+        millrace_error_set_errno(error, durable_creation_error(errno), errno, "creating %s", name);
         return NULL;
     }
     g_autoptr(LedgerWriter) writer = g_new0(LedgerWriter, 1);

@@ -96,7 +96,8 @@ open_logs(Committer *committer, GError **error)
                                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (committer->usage_fd >= 0)
         return durable_sync(committer->folder->state_fd, "the job's folder", error);
-    return millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "creating %s", usage);
+    return millrace_error_set_errno(error, durable_creation_error(errno), errno, "creating %s",
+                                    usage);
 }
 
 /* Step 1: first all are sent on their way, then each is waited for. */
@@ -133,9 +134,17 @@ open_folder(Committer *committer, const char *path, GError **error)
     return fd;
 }
 
-/* Is dir_fd/name a file with this digest already? */
-static gboolean
-has_digest(int dir_fd, const char *name, const LedgerOutput *output)
+static int
+unknown(const char *name, GError **error)
+{
+    millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "reading %s, which exists", name);
+    return -1;
+}
+
+/* Is dir_fd/name a file with this digest already? Returns: 1, 0, or -1 and error when the disk does
+ * not let us know. */
+static int
+has_digest(int dir_fd, const char *name, const LedgerOutput *output, GError **error)
 {
     int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
@@ -145,19 +154,20 @@ has_digest(int dir_fd, const char *name, const LedgerOutput *output)
     ssize_t got = 1;
 
     if (fd < 0)
-        return FALSE;
+        return durable_creation_error(errno) == MILLRACE_ERROR_IO ? unknown(name, error) : 0;
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) ||
         (guint64)status.st_size != output->size_bytes) {
         close(fd);
-        return FALSE;
+        return 0;
     }
     g_autoptr(GChecksum) sha256 = g_checksum_new(G_CHECKSUM_SHA256);
     while ((got = read(fd, piece, sizeof piece)) > 0)
         g_checksum_update(sha256, piece, got);
     g_checksum_get_digest(sha256, digest, &digest_bytes);
+    int same = got < 0 ? unknown(name, error) : memcmp(digest, output->digest, sizeof digest) == 0;
     /* It may be left from a crash before it was synced. */
-    gboolean same =
-        got == 0 && memcmp(digest, output->digest, sizeof digest) == 0 && fsync(fd) == 0;
+    if (same > 0 && !durable_sync(fd, name, error))
+        same = -1;
     close(fd);
     return same;
 }
@@ -178,9 +188,10 @@ publish_output(Committer *committer, RowWork *work, guint k, gboolean *made, GEr
     PublishResult result =
         durable_publish(committer->folder->tmp_fd, temporary, dir_fd, name, error);
     *made = result == PUBLISH_DONE;
-    if (result == PUBLISH_EXISTS && has_digest(dir_fd, name, output))
-        result = PUBLISH_DONE;
-    return result;
+    if (result != PUBLISH_EXISTS)
+        return result;
+    int same = has_digest(dir_fd, name, output, error);
+    return same < 0 ? PUBLISH_FAILED : same > 0 ? PUBLISH_DONE : PUBLISH_EXISTS;
 }
 
 static void

@@ -43,8 +43,8 @@ resize_folder_open(ResizeFolder *folder, const char *path, gboolean create, GErr
         openat(folder->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (folder->lock_fd >= 0)
         return TRUE;
-    millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno, "%s/" STATE_FOLDER "/lock",
-                             path);
+    millrace_error_set_errno(error, durable_creation_error(errno), errno,
+                             "%s/" STATE_FOLDER "/lock", path);
     resize_folder_close(folder);
     return FALSE;
 }

@@ -234,6 +234,17 @@ write_quarantine(Pass *pass, const LedgerRecord *record, GError **error)
     return durable_stream_write(pass->quarantine, pass->line->str, pass->line->len, error);
 }
 
+/* A list of an earlier run must not outlive its reasons. */
+static gboolean
+end_quarantine(Pass *pass, GError **error)
+{
+    if (pass->quarantine)
+        return durable_stream_close(g_steal_pointer(&pass->quarantine), error);
+    return unlinkat(pass->folder->state_fd, quarantine_file, 0) == 0 || errno == ENOENT ||
+           millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "removing %s",
+                                    quarantine_file);
+}
+
 /* The second pass for one row. */
 static gboolean
 write_row(Pass *pass, guint64 row, GError **error)
@@ -318,11 +329,8 @@ run_passes(Pass *pass, GError **error)
             return FALSE;
     state_invariants(pass);
     state_percentiles(pass);
-    if (!pass->quarantine)
-        unlinkat(pass->folder->state_fd, quarantine_file, 0);
-    else if (!durable_stream_close(g_steal_pointer(&pass->quarantine), error))
-        return FALSE;
-    return durable_stream_close(g_steal_pointer(&pass->stream), error);
+    return end_quarantine(pass, error) &&
+           durable_stream_close(g_steal_pointer(&pass->stream), error);
 }
 
 gboolean

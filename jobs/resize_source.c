@@ -226,7 +226,7 @@ resize_source_begin(ResizeSource *source, int state_fd, const RowStates *states,
     source->spool_fd =
         openat(state_fd, spool_file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (source->spool_fd < 0 || fstat(source->spool_fd, &status) != 0)
-        return millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno,
+        return millrace_error_set_errno(error, durable_creation_error(errno), errno,
                                         "spooling the manifest");
     source->spool_size = (guint64)status.st_size;
     return TRUE;
