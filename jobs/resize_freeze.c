@@ -1,4 +1,4 @@
-/* resize_options.c - what a job is, frozen in its folder on the first run and compared ever after.
+/* resize_freeze.c - what a job is, frozen in its folder on the first run and compared ever after.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
