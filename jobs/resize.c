@@ -77,12 +77,12 @@ begin(Run *run, GError **error)
                               &run->job, error))
         return FALSE;
     g_autoptr(GPtrArray) ledgers = resize_folder_ledgers(&run->folder, error);
-    if (!ledgers || !resize_recover(&run->folder, ledgers, run->states, TRUE, NULL, error))
+    if (!ledgers || !resize_recover(&run->folder, ledgers, run->states, TRUE, NULL, error) ||
+        !resize_folder_sweep(&run->folder, error))
         return FALSE;
     run->attempts = attempts_read(run->folder.state_fd, run->states, error);
     if (!run->attempts)
         return FALSE;
-    resize_folder_sweep(&run->folder);
     run->try_number = resize_folder_next_try(ledgers);
     row_states_forget_failed(run->states, run->config->retry_mask);
     for (guint i = 0; i < ROW_CLASS_COUNT; i++)

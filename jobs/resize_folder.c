@@ -185,15 +185,18 @@ resize_folder_tell(const ResizeFolder *folder, const char *run_token, int exit_c
     return durable_write_file(folder->state_fd, "verdict.json", json->str, json->len, NULL);
 }
 
-void
-resize_folder_sweep(const ResizeFolder *folder)
+gboolean
+resize_folder_sweep(const ResizeFolder *folder, GError **error)
 {
     DIR *listing = open_listing(folder->tmp_fd);
     const struct dirent *entry = NULL;
+    gboolean swept = listing != NULL;
 
-    while (listing && (entry = readdir(listing)))
-        if (entry->d_name[0] != '.')
-            unlinkat(folder->tmp_fd, entry->d_name, 0);
+    while (swept && (entry = readdir(listing)))
+        swept = entry->d_name[0] == '.' || unlinkat(folder->tmp_fd, entry->d_name, 0) == 0;
+    if (!swept)
+        millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "sweeping " STATE_FOLDER "/tmp");
     if (listing)
         closedir(listing);
+    return swept;
 }

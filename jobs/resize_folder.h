@@ -63,7 +63,7 @@ const char *resize_folder_ledger_writer(const char *ledger);
 /* Leaves a run's exit code for `millrace run`. Returns: whether it is there. */
 gboolean resize_folder_tell(const ResizeFolder *folder, const char *run_token, int exit_code);
 
-/* Removes what died with an earlier run from tmp/. */
-void resize_folder_sweep(const ResizeFolder *folder);
+/* Removes what died with an earlier run from tmp/, where this one will use the same names. */
+gboolean resize_folder_sweep(const ResizeFolder *folder, GError **error);
 
 #endif

@@ -86,10 +86,10 @@ faults()
 }
 
 # Faults that have done harm once: a disk that did not let a file be created was taken for a name
-# that cannot be; one that did not let an output be synced that was there, for another output; and
-# a list of an earlier run was left.
+# that cannot be; one that did not let an output be synced that was there, for another output; a
+# list of an earlier run was left; and temporary files of one were met when it was too late.
 known='^fresh .* (full openat .*/(lock|ledger-|\.report)|eio unlinkat .*/quarantine.ndjson)'
-known+='|^unrecorded .* eio fsync r .*/0_0.jpg'
+known+='|^unrecorded .* eio (fsync r .*/0_0.jpg$|unlinkat .*/tmp/.*-3.tmp)'
 
 # sample FILE: all of its lines, or some in any order, those above among them
 sample()
@@ -105,18 +105,26 @@ sample()
 
 # What a run need not mind: writes that it goes on with; the end of a descriptor that was only read
 # by; or whose file was synced before (outputs, the ledger, the spool), or will be read by nobody
-# (the lock, the index of rows); left-overs in tmp/, which the next run sweeps.
+# (the lock, the index of rows); left-overs in tmp/, when the next run is to sweep them.
 harmless=' short write | close r | close w .*/(16x16|32x32|\.millrace/(ledger-|manifest$|lock$))'
-harmless+='| close w .* \(deleted\)$| unlinkat .*/\.millrace/tmp/'
+harmless+='| close w .* \(deleted\)$| unlinkat after .*/\.millrace/tmp/'
+
+# struck: the calls that failed, of those in the file "calls"
+struck()
+{
+    awk '/ openat .*\/.millrace\/tmp\// { swept = 1 }
+        swept { sub(/ unlinkat /, " unlinkat after ") }
+        $2 != "-"' calls
+}
 
 # after_fault CODE: is it what the calls that failed, in the file "calls", should lead to?
 after_fault()
 {
-    case $(awk '$2 != "-" { print $2; exit }' calls) in
+    case $(struck | awk '{ print $2; exit }') in
     '') echo '# the fault was not met' ;;
     kill) [ "$1" -eq 137 ] && return ;;
     *)
-        if awk '$2 != "-"' calls | grep -Evq "$harmless"; then
+        if struck | grep -Evq "$harmless"; then
             [[ $1 = 7[45] ]] && grep -Eq 'Input/output error|No space left' stderr && return
         else
             [ "$1" -eq 1 ] && return
