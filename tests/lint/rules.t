@@ -80,4 +80,9 @@ yes 'int a;' | head -n 501 >jobs/a.c
 finds shape jobs/a.c '501 lines' "501 lines are too many"
 finds shape jobs/a.c 'no SPDX' "a file without a licence line is found"
 
+cp "$tap_here/Makefile" .
+exits 0 "a source tree without git is made" make -n help
+exits 2 "but not linted" make -n lint-all
+like "$(cat stderr)" 'lint needs a git checkout' "which is said"
+
 done_testing
