@@ -45,7 +45,7 @@ static gboolean
 warm_up(GError **error)
 {
     const OutputSpec spec = {.width_px = WARM_SIDE_PX / 4, .quality = OUTPUT_QUALITY_DEFAULT};
-    const ImageLimits limits = {WARM_SIDE_PX * WARM_SIDE_PX};
+    const ImageLimits limits = {.pixels_max = WARM_SIDE_PX * WARM_SIDE_PX};
     g_autoptr(VipsImage) image = warm_image_new();
     g_autofree void *bytes = NULL;
     gsize size_bytes = 0;
@@ -139,7 +139,8 @@ run(ImageJob *job, const OutputSpec *specs, guint count, guint64 *cpu_marks_us)
     ImagePlan plans[OUTPUTS_PER_ROW_MAX];
     g_autoptr(VipsImage) base = NULL;
 
-    if (!recognise(job) || !image_header_read(job) || !plan_all(job, specs, count, plans))
+    if (!recognise(job) || !image_header_read(job) || !plan_all(job, specs, count, plans) ||
+        !image_memory_check(job, plans, count))
         return FALSE;
     if (count == 1)
         base = image_load(job, plans[0].load_shrink);

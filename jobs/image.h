@@ -12,6 +12,9 @@
 
 typedef struct {
     guint64 pixels_max; /* width x height x pages of the input, and of each output */
+    /* What an image may be expected to take beside the process itself; 0: no limit. The worker's
+     * own: it is not sent. */
+    guint64 memory_max_bytes;
 } ImageLimits;
 
 /* One encoded output. bytes: owned, to be released with image_result_clear(). */

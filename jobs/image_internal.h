@@ -16,8 +16,11 @@ typedef struct {
     int width_px; /* of the frame that is read, as stored: before rotation */
     int height_px;
     int pages;
-    int orientation;    /* EXIF, 1..8 */
-    gboolean is_turned; /* orientation swaps the axes */
+    int bands;
+    guint sample_bytes;    /* of one band of one pixel */
+    gboolean is_multipass; /* progressive or interlaced: every pixel is held until the last pass */
+    int orientation;       /* EXIF, 1..8 */
+    gboolean is_turned;    /* orientation swaps the axes */
 } ImageHeader;
 
 /* The numbers of one output: the same whether its spec comes alone or with others. */
@@ -71,6 +74,21 @@ void image_error_hear(const char *domain, GLogLevelFlags level, const char *mess
 /* Records libvips' own error text, classified, and clears it. Returns: FALSE. */
 gboolean image_fail_vips(ImageJob *job);
 
+/* image_limits.c */
+/* Before the library sees the bytes: what they unfold into. */
+gboolean image_limits_check_structure(ImageJob *job);
+/* What the header says, against the limits. */
+gboolean image_limits_check_header(ImageJob *job);
+/* The passes of a JPEG whose header has been read. */
+gboolean image_limits_check_scans(ImageJob *job);
+
+/* image_memory.c */
+/* What the image and its outputs will take at most at one time, by its header; the process and its
+ * libraries come on top. */
+guint64 image_memory_estimate(const ImageJob *job, const ImagePlan *plans, guint count);
+/* Holds that against the limits. */
+gboolean image_memory_check(ImageJob *job, const ImagePlan *plans, guint count);
+
 /* image_load.c */
 /* Reads the header and holds it against the limits. */
 gboolean image_header_read(ImageJob *job);
@@ -80,6 +98,9 @@ VipsImage *image_load(ImageJob *job, double load_shrink);
 /* Decodes once for several plans: into memory, reduced as far as the largest output allows.
  * Returns: (transfer full), or NULL with the failure recorded. */
 VipsImage *image_load_shared(ImageJob *job, const ImagePlan *plans, guint count);
+/* By how much that decode is shrunk after loading, when the largest output shrinks by scale_shrink;
+ * 1: not at all. */
+int image_shared_shrink(ImageFormat format, double scale_shrink);
 
 /* image_plan.c */
 void image_plan_make(ImageFormat input_format, const ImageHeader *header, const OutputSpec *spec,
@@ -120,6 +141,8 @@ void image_metadata_drop_exif(ImageFormat format, ImageOutput *output);
 
 /* image_save.c */
 gboolean image_can_save(ImageFormat format);
+/* Does the encoder of JPEG take two passes for this spec? */
+gboolean image_save_optimizes(const OutputSpec *spec);
 /* Finds out what can be written, by writing a small image in each format. */
 void image_save_warm(VipsImage *image);
 /* Encodes image into output. */

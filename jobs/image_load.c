@@ -52,42 +52,46 @@ loader_open(const ImageJob *job, double load_shrink)
     return status == 0 ? image : NULL;
 }
 
+/* Is every pixel held until the last pass over the file? */
 static gboolean
-header_check(ImageJob *job)
+is_multipass(VipsImage *image)
 {
-    const ImageHeader *header = &job->header;
-    guint64 frame = (guint64)header->width_px * (guint64)header->height_px;
-    guint64 pages = (guint64)MAX(1, header->pages);
+    int flag = 0;
 
-    /* width and height are below 2^24 each, so only the product with pages could overflow. */
-    if (frame > job->limits->pixels_max || frame * pages / pages != frame ||
-        frame * pages > job->limits->pixels_max)
-        return image_fail(job, ROW_TOO_LARGE,
-                          "%d x %d x %" G_GUINT64_FORMAT " page%s is %" G_GUINT64_FORMAT
-                          " pixels, the limit is %" G_GUINT64_FORMAT,
-                          header->width_px, header->height_px, pages, pages == 1 ? "" : "s",
-                          frame * pages, job->limits->pixels_max);
-    return TRUE;
+    if (vips_image_get_typeof(image, "jpeg-multiscan") != 0)
+        vips_image_get_int(image, "jpeg-multiscan", &flag);
+    else if (vips_image_get_typeof(image, "interlaced") != 0)
+        vips_image_get_int(image, "interlaced", &flag);
+    return flag != 0;
 }
 
 gboolean
 image_header_read(ImageJob *job)
 {
-    g_autoptr(VipsImage) image = loader_open(job, 1.0);
+    g_autoptr(VipsImage) image = NULL;
 
+    if (!image_limits_check_structure(job))
+        return FALSE;
+    image = loader_open(job, 1.0);
     if (!image)
         return image_fail_vips(job);
     job->header = (ImageHeader){
         .width_px = vips_image_get_width(image),
         .height_px = vips_image_get_height(image),
         .pages = vips_image_get_n_pages(image),
+        .bands = vips_image_get_bands(image),
+        .sample_bytes = (guint)VIPS_IMAGE_SIZEOF_ELEMENT(image),
+        .is_multipass = is_multipass(image),
         .orientation = vips_image_get_orientation(image),
         .is_turned = vips_image_get_orientation_swap(image),
     };
     if (job->format == IMAGE_FORMAT_GIF)
         job->header.pages = image_gif_frames(job->bytes, job->size_bytes);
     job->result->pixels_in = (guint64)job->header.width_px * (guint64)job->header.height_px;
-    if (!header_check(job))
+    if (!image_limits_check_header(job))
+        return FALSE;
+    if (job->format == IMAGE_FORMAT_JPEG && job->header.is_multipass &&
+        !image_limits_check_scans(job))
         return FALSE;
     /* A shrinking JPEG decoder may never touch the last rows: see that they are there. */
     if (job->format == IMAGE_FORMAT_JPEG &&
@@ -131,6 +135,15 @@ shrink_shared(VipsImage *image, int shrink)
     return out;
 }
 
+int
+image_shared_shrink(ImageFormat format, double scale_shrink)
+{
+    gboolean can_shrink = format != IMAGE_FORMAT_JPEG && format != IMAGE_FORMAT_WEBP;
+    int shrink = (int)(scale_shrink / 2.0);
+
+    return can_shrink && shrink >= SHARED_SHRINK_MIN ? shrink : 1;
+}
+
 VipsImage *
 image_load_shared(ImageJob *job, const ImagePlan *plans, guint count)
 {
@@ -145,10 +158,8 @@ image_load_shared(ImageJob *job, const ImagePlan *plans, guint count)
     g_autoptr(VipsImage) image = image_load(job, load_shrink);
     if (!image)
         return NULL;
-    int shrink = (int)(scale_shrink / 2.0);
-    gboolean can_shrink = job->format != IMAGE_FORMAT_JPEG && job->format != IMAGE_FORMAT_WEBP &&
-                          vips_image_get_coding(image) == VIPS_CODING_NONE;
-    if (can_shrink && shrink >= SHARED_SHRINK_MIN) {
+    int shrink = image_shared_shrink(job->format, scale_shrink);
+    if (shrink > 1 && vips_image_get_coding(image) == VIPS_CODING_NONE) {
         VipsImage *small = shrink_shared(image, shrink);
 
         g_object_unref(image);

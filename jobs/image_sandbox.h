@@ -6,6 +6,8 @@
 #include <glib.h>
 
 #define IMAGE_SANDBOX_MEMORY_DEFAULT_BYTES (2ULL << 30)
+/* What of it the process and its libraries need, whatever the image. */
+#define IMAGE_SANDBOX_RESERVE_BYTES (256ULL << 20)
 
 /* Locks this process and its threads up for good: no new privileges; limits of memory
  * (memory_max_bytes of private data), descriptors, written bytes and core files; a seccomp

@@ -25,6 +25,12 @@ effort_or(const OutputSpec *spec, int effort, int default_effort)
     return spec->effort == OUTPUT_EFFORT_DEFAULT ? default_effort : effort;
 }
 
+gboolean
+image_save_optimizes(const OutputSpec *spec)
+{
+    return effort_or(spec, spec->effort, 0) >= JPEG_EFFORT_OPTIMIZES;
+}
+
 /* Calls the encoder. strip: whether it writes no metadata at all. Returns libvips' status. */
 static int
 encode(VipsImage *image, const ImagePlan *plan, gboolean strip, void **bytes, gsize *size_bytes)
@@ -36,8 +42,7 @@ encode(VipsImage *image, const ImagePlan *plan, gboolean strip, void **bytes, gs
     switch (plan->format) {
     case IMAGE_FORMAT_JPEG:
         return vips_jpegsave_buffer(image, bytes, size_bytes, "Q", quality, "strip", strip,
-                                    "optimize_coding",
-                                    effort_or(spec, effort, 0) >= JPEG_EFFORT_OPTIMIZES, NULL);
+                                    "optimize_coding", image_save_optimizes(spec), NULL);
     case IMAGE_FORMAT_PNG:
         return vips_pngsave_buffer(image, bytes, size_bytes, "strip", strip, "compression",
                                    effort_or(spec, effort, PNG_COMPRESSION_DEFAULT), NULL);

@@ -13,6 +13,7 @@
 
 #include "formats/durable.h"
 #include "formats/error.h"
+#include "jobs/image_exhausted.h"
 #include "jobs/image_sandbox.h"
 #include "jobs/worker_wire.h"
 
@@ -25,25 +26,13 @@ cpu_clock_us(void)
     return (guint64)now.tv_sec * G_USEC_PER_SEC + (guint64)now.tv_nsec / 1000;
 }
 
-/* GLib ends the process when it has no memory to give. That is told apart from a crash by the exit
- * code. */
-static GLogWriterOutput
-on_log(GLogLevelFlags level, const GLogField *fields, gsize field_count,
-       gpointer data G_GNUC_UNUSED)
-{
-    for (gsize i = 0; i < field_count && level & G_LOG_LEVEL_ERROR; i++)
-        if (strcmp(fields[i].key, "MESSAGE") == 0 && strstr(fields[i].value, "failed to allocate"))
-            _exit(WORKER_EXIT_NO_MEMORY);
-    return g_log_writer_default(level, fields, field_count, NULL);
-}
-
 /* Gives up what the worker has no use for, once everything that opens files has been done. */
 static gboolean
 lock_down(ImageWorkerNotice notice, GError **error)
 {
     gboolean relaxed = FALSE;
 
-    g_log_set_writer_func(on_log, NULL, NULL);
+    image_exhausted_watch();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         return millrace_error_set_errno(error, MILLRACE_ERROR_BUG, errno, "binding to the rank");
     if (!image_sandbox_enter(IMAGE_SANDBOX_MEMORY_DEFAULT_BYTES, &relaxed, error))
@@ -122,12 +111,14 @@ serve(const WorkerRequest *request, const int *fds, WorkerReply *reply)
 {
     guint64 begin_us = cpu_clock_us();
     ImageResult result = {.class = ROW_IO};
+    ImageLimits limits = request->limits;
 
+    limits.memory_max_bytes = IMAGE_SANDBOX_MEMORY_DEFAULT_BYTES - IMAGE_SANDBOX_RESERVE_BYTES;
     memset(reply, 0, sizeof *reply);
     g_autofree guint8 *bytes = read_input(fds[0], request->size_bytes, reply);
     if (bytes) {
-        image_resize(bytes, request->size_bytes, request->specs, request->spec_count,
-                     &request->limits, &result);
+        image_resize(bytes, request->size_bytes, request->specs, request->spec_count, &limits,
+                     &result);
         reply->class = result.class;
         reply->pixels_in = result.pixels_in;
         g_strlcpy(reply->message, result.message, sizeof reply->message);

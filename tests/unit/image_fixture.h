@@ -83,7 +83,7 @@ resized_within(GBytes *input, const char *specs_text, guint64 pixels_max)
     gsize size_bytes;
     const guint8 *bytes = g_bytes_get_data(input, &size_bytes);
     int count = output_spec_parse_list(specs_text, specs, OUTPUTS_PER_ROW_MAX, &error);
-    ImageLimits limits = {pixels_max};
+    ImageLimits limits = {.pixels_max = pixels_max};
     ImageResult result;
     guint64 sum_us = 0;
 
