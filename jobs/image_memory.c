@@ -8,10 +8,9 @@
 /* What libvips keeps of an image that streams through it: lines, before and after each step. */
 #define LINES_HELD 64
 /* Bytes for a pixel of an output in the encoder's own copies. */
-#define WEBP_ENCODER_BYTES   12
-#define GIF_ENCODER_BYTES    12
-#define AVIF_ENCODER_BYTES   40
-#define JPEG_OPTIMIZED_BYTES 8 /* all coefficients, for a second pass */
+#define WEBP_GIF_ENCODER_BYTES 12
+#define AVIF_ENCODER_BYTES     40
+#define JPEG_OPTIMIZED_BYTES   8 /* all coefficients, for a second pass */
 
 static guint64
 frame_px(const ImageHeader *header)
@@ -62,9 +61,8 @@ encoder_bytes(const ImagePlan *plan)
     case IMAGE_FORMAT_JPEG:
         return image_save_optimizes(plan->spec) ? JPEG_OPTIMIZED_BYTES : 0;
     case IMAGE_FORMAT_WEBP:
-        return WEBP_ENCODER_BYTES;
     case IMAGE_FORMAT_GIF:
-        return GIF_ENCODER_BYTES;
+        return WEBP_GIF_ENCODER_BYTES;
     case IMAGE_FORMAT_AVIF:
     case IMAGE_FORMAT_HEIF:
         return AVIF_ENCODER_BYTES;
