@@ -165,7 +165,8 @@ fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
 fuzz-%: $(BUILD)/fuzz_%
 	@mkdir -p $(BUILD)/corpus/$* tests/fuzz/corpus/$*
 	@echo "  FUZZ  $* for $(FUZZ_SECONDS) s"
-	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(BUILD)/$*- \
+	@LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 \
+	    $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(BUILD)/$*- \
 	    $(BUILD)/corpus/$* tests/fuzz/corpus/$* > $(BUILD)/$*.log 2>&1 || \
 	    { tail -n 60 $(BUILD)/$*.log; exit 1; }
 	@echo "  FUZZ  $*: $$(tail -n 1 $(BUILD)/$*.log)"
