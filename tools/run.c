@@ -48,10 +48,10 @@ configure(int argc, char **argv, SuperviseConfig *config, GError **error)
     static char *hostfile;
     static char **rest;
     const GOptionEntry entries[] = {
-        {"ranks", 'n', 0, G_OPTION_ARG_STRING, &ranks, "How many ranks", "N"},
+        {"ranks", 'n', 0, G_OPTION_ARG_FILENAME, &ranks, "How many ranks", "N"},
         {"hostfile", 0, 0, G_OPTION_ARG_FILENAME, &hostfile,
          "Hosts, as mpirun reads them: a name a line, slots=N behind it", "FILE"},
-        {"retries", 0, 0, G_OPTION_ARG_STRING, &retries,
+        {"retries", 0, 0, G_OPTION_ARG_FILENAME, &retries,
          "Tries without any progress before it gives up (default: 3)", "N"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL, NULL},
         G_OPTION_ENTRY_NULL};

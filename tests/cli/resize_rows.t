@@ -32,6 +32,9 @@ is "$(cat got)" $'["acme","R1",[20,30]]\n["default","r-2",[9]]' 'each row is don
 manifest 0 'TSV' a.tsv 'source\tto\nphotos/0_0.jpg\t20x\n'
 manifest 0 'NDJSON' a.ndjson '{"source":"photos/0_0.jpg","customer":"é","to":"20x"}\n'
 is "$(jq -r .customer out-a.ndjson/.millrace/results.ndjson)" é 'keeps its customer'
+LC_ALL=C manifest 0 'a customer by option, under cron' zoe.txt 'photos/0_0.jpg\n' --to 20x \
+    --customer Zoë
+is "$(jq -r .customer out-zoe.txt/.millrace/results.ndjson)" Zoë 'is not a matter of locale'
 manifest 0 'a BOM and CR LF' bom.csv '\xef\xbb\xbfsource,to\r\nphotos/0_0.jpg,20x\r\n'
 manifest 0 'a list with CR LF' crlf.txt 'photos/0_0.jpg\r\nphotos/1_0.jpg\r\n' --to 20x
 manifest 0 'an empty manifest' empty.csv '' --to 20x
