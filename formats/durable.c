@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/durable.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -129,6 +130,40 @@ durable_folder_beneath(int root_fd, const char *relative, GError **error)
         fd = next;
     }
     return fd;
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+durable_folder_list(int dir_fd, const char *prefix, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry = NULL;
+
+    if (!listing) {
+        millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "listing a folder");
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    /* The end of a folder and an error look the same but for errno. */
+    for (errno = 0; (entry = readdir(listing)); errno = 0)
+        if (entry->d_name[0] != '.' && g_str_has_prefix(entry->d_name, prefix))
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    int failed = errno;
+    closedir(listing);
+    if (failed) {
+        millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "listing a folder");
+        return NULL;
+    }
+    g_ptr_array_sort(names, compare_names);
+    return g_steal_pointer(&names);
 }
 
 char *

@@ -22,6 +22,10 @@ int durable_folder_open(const char *path, gboolean create, GError **error);
  * file in the way) or MILLRACE_ERROR_IO (a full or failing disk). */
 int durable_folder_beneath(int root_fd, const char *relative, GError **error);
 
+/* The names in a folder that begin with prefix, but for those that begin with a dot, in bytewise
+ * order. Returns: (transfer full) names, or NULL and MILLRACE_ERROR_IO; never a part of them. */
+GPtrArray *durable_folder_list(int dir_fd, const char *prefix, GError **error);
+
 /* Reads dir_fd/name whole. Returns: (transfer full) bytes with a NUL behind them, or NULL and
  * MILLRACE_ERROR_NO_INPUT (not there), MILLRACE_ERROR_IO (or larger than max_bytes). */
 char *durable_read_file(int dir_fd, const char *name, gsize max_bytes, gsize *size_bytes,

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/attempts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -52,28 +51,18 @@ count_lines(Attempts *attempts, const RowStates *states, char *text)
 Attempts *
 attempts_read(int state_fd, const RowStates *states, GError **error)
 {
-    int listing_fd = openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = listing_fd >= 0 ? fdopendir(listing_fd) : NULL;
-    const struct dirent *entry = NULL;
-    gboolean good = TRUE;
-
-    if (!listing) {
-        millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "listing the job's folder");
-        return NULL;
-    }
+    g_autoptr(GPtrArray) names = durable_folder_list(state_fd, prefix, error);
     g_autoptr(Attempts) attempts = g_new0(Attempts, 1);
+
     attempts->counts = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    while (good && (entry = readdir(listing))) {
-        if (!g_str_has_prefix(entry->d_name, prefix))
-            continue;
+    for (guint i = 0; names && i < names->len; i++) {
         g_autofree char *text =
-            durable_read_file(state_fd, entry->d_name, FILE_MAX_BYTES, NULL, error);
-        good = text != NULL;
-        if (good)
-            count_lines(attempts, states, text);
+            durable_read_file(state_fd, names->pdata[i], FILE_MAX_BYTES, NULL, error);
+        if (!text)
+            return NULL;
+        count_lines(attempts, states, text);
     }
-    closedir(listing);
-    return good ? g_steal_pointer(&attempts) : NULL;
+    return names ? g_steal_pointer(&attempts) : NULL;
 }
 
 void

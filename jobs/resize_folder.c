@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/resize_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -133,34 +132,14 @@ compare_ledgers(gconstpointer a, gconstpointer b)
     return strcmp(left, right);
 }
 
-static DIR *
-open_listing(int dir_fd)
-{
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-
-    if (!listing && fd >= 0)
-        close(fd);
-    return listing;
-}
-
 GPtrArray *
 resize_folder_ledgers(const ResizeFolder *folder, GError **error)
 {
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    DIR *listing = open_listing(folder->state_fd);
-    const struct dirent *entry = NULL;
+    GPtrArray *names = durable_folder_list(folder->state_fd, ledger_prefix, error);
 
-    if (!listing) {
-        millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "listing " STATE_FOLDER);
-        return NULL;
-    }
-    while ((entry = readdir(listing)))
-        if (g_str_has_prefix(entry->d_name, ledger_prefix))
-            g_ptr_array_add(names, g_strdup(entry->d_name));
-    closedir(listing);
-    g_ptr_array_sort(names, compare_ledgers);
-    return g_steal_pointer(&names);
+    if (names)
+        g_ptr_array_sort(names, compare_ledgers);
+    return names;
 }
 
 guint
@@ -188,15 +167,11 @@ resize_folder_tell(const ResizeFolder *folder, const char *run_token, int exit_c
 gboolean
 resize_folder_sweep(const ResizeFolder *folder, GError **error)
 {
-    DIR *listing = open_listing(folder->tmp_fd);
-    const struct dirent *entry = NULL;
-    gboolean swept = listing != NULL;
+    g_autoptr(GPtrArray) names = durable_folder_list(folder->tmp_fd, "", error);
 
-    while (swept && (entry = readdir(listing)))
-        swept = entry->d_name[0] == '.' || unlinkat(folder->tmp_fd, entry->d_name, 0) == 0;
-    if (!swept)
-        millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "sweeping " STATE_FOLDER "/tmp");
-    if (listing)
-        closedir(listing);
-    return swept;
+    for (guint i = 0; names && i < names->len; i++)
+        if (unlinkat(folder->tmp_fd, names->pdata[i], 0) != 0)
+            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno,
+                                            "sweeping " STATE_FOLDER "/tmp");
+    return names != NULL;
 }

@@ -326,3 +326,25 @@ Test(durable, a_folder_that_cannot_be_made_is_an_error)
     cr_expect_lt(durable_folder_open("", TRUE, &empty), 0);
     expect_error(empty, MILLRACE_ERROR_CANT_CREATE, g_strerror(ENOENT));
 }
+
+Test(durable, a_folder_is_listed_in_order_by_prefix)
+{
+    g_auto(Scratch) scratch = scratch_new();
+
+    scratch_put(&scratch, "ledger-b", "", 0);
+    scratch_put(&scratch, "ledger-a", "", 0);
+    scratch_put(&scratch, ".ledger-c", "", 0);
+    scratch_put(&scratch, "usage-a", "", 0);
+    g_autoptr(GPtrArray) names = durable_folder_list(scratch.fd, "ledger-", NULL);
+    cr_assert_eq(names->len, 2);
+    cr_expect_str_eq(names->pdata[0], "ledger-a");
+    cr_expect_str_eq(names->pdata[1], "ledger-b");
+}
+
+Test(durable, what_is_no_folder_is_not_listed)
+{
+    g_autoptr(GError) error = NULL;
+
+    cr_expect_null(durable_folder_list(-1, "", &error));
+    cr_expect(g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_IO));
+}
