@@ -26,7 +26,7 @@ endif
 # Asked when a recipe needs it, not when this file is read: `make demo` may have to install them.
 pkg = $(or $(shell pkg-config $(1) $(2)),$(error libraries are missing: run `make deps`))
 # The libraries that every object sees, and those that only some do (see PKGS below).
-BASE_PKGS := glib-2.0 jansson libxxhash
+BASE_PKGS := glib-2.0 jansson libxxhash libzstd libcrypto
 VIPS_PKGS := vips libseccomp
 MPI_PKGS  := ompi-c
 TEST_PKGS := criterion

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config libglib2.0-dev libjansson-dev libxxhash-dev libvips-dev
-    libseccomp-dev     libopenmpi-dev openmpi-bin scdoc)
+    libzstd-dev libssl-dev libseccomp-dev libopenmpi-dev openmpi-bin scdoc)
 demo=(lomiri-wallpapers-16.04 jq)
 # perl brings prove; procps, util-linux, libfaketime what the fault tests kill, limit and lie with.
 test=(libcriterion-dev libvips-tools jq perl procps util-linux libfaketime)

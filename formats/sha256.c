@@ -1,0 +1,91 @@
+/* sha256.c - SHA-256 by libcrypto; openssl/ is included here only.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "formats/sha256.h"
+
+#include <openssl/evp.h>
+
+enum { DIGEST_SIZE = SHA256_CHARS / 2 };
+
+struct _Sha256 {
+    EVP_MD_CTX *context;
+};
+
+/* Looked up once: libcrypto 3 would search its providers anew for each digest. */
+static const EVP_MD *
+algorithm(void)
+{
+    static gsize once;
+    static EVP_MD *found;
+
+    if (g_once_init_enter(&once)) {
+        found = EVP_MD_fetch(NULL, "SHA256", NULL);
+        g_once_init_leave(&once, 1);
+    }
+    g_assert(found);
+    return found;
+}
+
+static void
+print_hex(const guint8 digest[DIGEST_SIZE], char hex[SHA256_CHARS + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (guint i = 0; i < DIGEST_SIZE; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[SHA256_CHARS] = '\0';
+}
+
+void
+sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1])
+{
+    guint8 digest[DIGEST_SIZE];
+    int done = EVP_Digest(bytes, size_bytes, digest, NULL, algorithm(), NULL);
+
+    g_assert(done == 1);
+    print_hex(digest, hex);
+}
+
+static void
+begin(Sha256 *sha256)
+{
+    int done = EVP_DigestInit_ex(sha256->context, algorithm(), NULL);
+    g_assert(done == 1);
+}
+
+Sha256 *
+sha256_new(void)
+{
+    Sha256 *sha256 = g_new0(Sha256, 1);
+
+    sha256->context = EVP_MD_CTX_new();
+    g_assert(sha256->context);
+    begin(sha256);
+    return sha256;
+}
+
+void
+sha256_free(Sha256 *sha256)
+{
+    EVP_MD_CTX_free(sha256->context);
+    g_free(sha256);
+}
+
+void
+sha256_add(Sha256 *sha256, const void *bytes, gsize size_bytes)
+{
+    int done = EVP_DigestUpdate(sha256->context, bytes, size_bytes);
+    g_assert(done == 1);
+}
+
+void
+sha256_finish(Sha256 *sha256, char hex[SHA256_CHARS + 1])
+{
+    guint8 digest[DIGEST_SIZE];
+    int done = EVP_DigestFinal_ex(sha256->context, digest, NULL);
+
+    g_assert(done == 1);
+    print_hex(digest, hex);
+    begin(sha256);
+}
