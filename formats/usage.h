@@ -11,8 +11,29 @@
 #define USAGE_TYPE_IMAGE     "millrace.image.v1"
 #define USAGE_ID_CHARS       32 /* hexadecimal digits of the first 16 bytes of a SHA-256 */
 #define USAGE_LINE_MAX_BYTES (64 << 10)
+#define USAGE_STATUS_OK      "ok"
 
-/* One event. Strings: borrowed; "" when absent. Identity is (source, id). */
+/* Which members of a line are there; those that are always, are not named. */
+enum {
+    USAGE_HAS_SUBJECT = 1 << 0,
+    USAGE_HAS_WRITER = 1 << 1,
+    USAGE_HAS_SEQUENCE = 1 << 2,
+    USAGE_HAS_DATA = 1 << 3,
+    USAGE_HAS_REQUEST = 1 << 4,
+    USAGE_HAS_OP = 1 << 5,
+    USAGE_HAS_FORMAT = 1 << 6,
+    USAGE_HAS_STATUS = 1 << 7,
+    USAGE_HAS_BYTES_IN = 1 << 8,
+    USAGE_HAS_BYTES_OUT = 1 << 9,
+    USAGE_HAS_PIXELS_IN = 1 << 10,
+    USAGE_HAS_PIXELS_OUT = 1 << 11,
+    USAGE_HAS_CPU_US = 1 << 12,
+    USAGE_HAS_WALL_US = 1 << 13,
+    USAGE_HAS_NODE = 1 << 14,
+    USAGE_HAS_ALL = (1 << 15) - 1
+};
+
+/* One event. Strings: borrowed, UTF-8 without NUL; "" when absent. Identity is (source, id). */
 typedef struct {
     const char *id;
     const char *source; /* "//millrace/job/JOB" */
@@ -20,36 +41,47 @@ typedef struct {
     const char *subject; /* the customer */
     gint64 time_us;      /* since the epoch, UTC */
     const char *writer;  /* the process that wrote the line */
-    guint64 sequence;    /* counts from 1, without gaps, per writer */
+    guint64 sequence;    /* counts from 1, without gaps, per writer; 0 when absent */
     const char *request;
     const char *op;
     const char *format;
-    const char *status;  /* "ok" or "failed" */
-    const char *failure; /* the class of a failure, "" for ok; "class" in the line */
-    guint64 bytes_in;
+    const char *status; /* "ok" or the class of a failure */
+    guint64 bytes_in;   /* counts are at most 2^63 - 1 */
     guint64 bytes_out;
     guint64 pixels_in;
     guint64 pixels_out;
     guint64 cpu_us;
     guint64 wall_us;
     const char *node;
+    /* Members as they stand in the line where usage_event_print() could not make them again: those
+     * that are not ours, and ours spelled otherwise ("time" with a zone, "sequence" without leading
+     * zeros, escapes that are not needed). Each is 't' (of the object) or 'd' (of "data"), then
+     * "KEY":VALUE verbatim, then LF; in the order of the line. "" for none. */
+    const char *extra;
+    guint32 present; /* USAGE_HAS_... */
 } UsageEvent;
 
-/* Appends the event's line, newline included. Deterministic: fixed order of keys, integers only. */
+/* Appends the event's line, newline included. Deterministic: fixed order of keys, integers only,
+ * what extra holds verbatim. A line printed so, when parsed, gives the same event. */
 void usage_event_print(const UsageEvent *event, GString *out);
 
 /* The id of one output of one row of a job: the first 16 bytes of SHA-256 over
  * "millrace.image.v1" NUL job NUL row NUL output, numbers in decimal, in hexadecimal. */
 void usage_event_id(const char *job, guint64 row, guint output, char id[USAGE_ID_CHARS + 1]);
 
-/* A parsed line, which owns the strings of its event. */
-typedef struct _UsageLine UsageLine;
-/* Returns: (transfer full) the event of one line, or NULL and MILLRACE_ERROR_BAD_INPUT that says
- * what is missing or wrong. Our extensions may be missing; unknown members are ignored. */
-UsageLine *usage_line_parse(const char *text, gsize size_bytes, GError **error);
-const UsageEvent *usage_line_event(const UsageLine *line);
-void usage_line_free(UsageLine *line);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(UsageLine, usage_line_free)
+/* Reads one line's JSON object strictly, in place: text is changed, and event's strings are
+ * borrowed from text and scratch (which is emptied first). text[size_bytes] must be writable; there
+ * is no LF in text. Refused, with a reason: what is not one JSON object in UTF-8 (RFC 8259), a
+ * member twice, required members missing or empty, ours of another type, counts outside 0 to 2^63 -
+ * 1, NUL in a string of ours, more than USAGE_LINE_MAX_BYTES, nesting above 64. Returns: FALSE and
+ * *reason, static or borrowed from scratch. */
+gboolean usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageEvent *event,
+                          const char **reason);
+
+/* The 64-bit hash of an event's identity: XXH3-64 of id, seeded by XXH3-64 of source (seed 0). Its
+ * top bits are the bucket in a segment; sums of it, modulo 2^64, are the multiset hash. */
+guint64 usage_source_seed(const char *source);
+guint64 usage_identity_hash(guint64 source_seed, const char *id, gsize id_size_bytes);
 
 /* Appends the lines of a ledger record, one for each output. sequence: of the first. */
 void usage_print_record(const LedgerHeader *header, const LedgerRecord *record, guint64 sequence,
@@ -57,5 +89,8 @@ void usage_print_record(const LedgerHeader *header, const LedgerRecord *record, 
 
 /* Appends time_us as RFC 3339 in UTC with microseconds. */
 void usage_print_time(GString *out, gint64 time_us);
+/* Reads RFC 3339 with a zone. Digits beyond the microsecond are cut; second 60 is the next one's
+ * 00. Returns FALSE when it is not one, or not within the years 1 to 9999 in UTC. */
+gboolean usage_parse_time(const char *text, gsize size_bytes, gint64 *time_us);
 
 #endif

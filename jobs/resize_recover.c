@@ -36,10 +36,13 @@ last_sequence(int dir_fd, const char *name)
     if (got < 0 || tail[got - 1] != '\n')
         return SEQUENCE_UNKNOWN;
     tail[got - 1] = '\0';
-    const char *newline = strrchr(tail, '\n');
-    const char *line = newline ? newline + 1 : tail;
-    g_autoptr(UsageLine) parsed = usage_line_parse(line, strlen(line), NULL);
-    return parsed ? usage_line_event(parsed)->sequence : SEQUENCE_UNKNOWN;
+    char *newline = strrchr(tail, '\n');
+    char *line = newline ? newline + 1 : tail;
+    g_autoptr(GString) scratch = g_string_new(NULL);
+    const char *reason = NULL;
+    UsageEvent event;
+    return usage_line_parse(line, strlen(line), scratch, &event, &reason) ? event.sequence
+                                                                          : SEQUENCE_UNKNOWN;
 }
 
 /* Writes a usage log anew from its ledger. */
