@@ -45,3 +45,9 @@ fingerprint_line(const void *bytes, gsize size_bytes)
 {
     return XXH3_64bits(bytes, size_bytes);
 }
+
+guint64
+fingerprint_seeded(const void *bytes, gsize size_bytes, guint64 seed)
+{
+    return XXH3_64bits_withSeed(bytes, size_bytes, seed);
+}

@@ -20,5 +20,7 @@ void fingerprint_print(const Fingerprint *fingerprint, char text[FINGERPRINT_CHA
 
 /* A 64-bit hash whose sums are the same in any order: for multisets of lines. */
 guint64 fingerprint_line(const void *bytes, gsize size_bytes);
+/* The same hash under another seed: for hash tables, checksums, and hashes of several things. */
+guint64 fingerprint_seeded(const void *bytes, gsize size_bytes, guint64 seed);
 
 #endif
