@@ -18,6 +18,15 @@ fingerprint_new(void)
     return fingerprint;
 }
 
+Fingerprint *
+fingerprint_copy(const Fingerprint *fingerprint)
+{
+    Fingerprint *copy = fingerprint_new();
+
+    XXH3_copyState(copy->state, fingerprint->state);
+    return copy;
+}
+
 void
 fingerprint_free(Fingerprint *fingerprint)
 {

@@ -14,6 +14,9 @@ Fingerprint *fingerprint_new(void);
 void fingerprint_free(Fingerprint *fingerprint);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fingerprint, fingerprint_free)
 
+/* One that goes on from here by itself. (transfer full) */
+Fingerprint *fingerprint_copy(const Fingerprint *fingerprint);
+
 void fingerprint_add(Fingerprint *fingerprint, const void *bytes, gsize size_bytes);
 /* Writes the fingerprint of what was added so far in hexadecimal. */
 void fingerprint_print(const Fingerprint *fingerprint, char text[FINGERPRINT_CHARS + 1]);
