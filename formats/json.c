@@ -13,6 +13,10 @@ struct _JsonObject {
     json_t *json; /* owns a reference */
 };
 
+struct _JsonList {
+    json_t *json; /* owns a reference */
+};
+
 static const char hex_digits[] = "0123456789abcdef";
 
 static gboolean
@@ -220,13 +224,69 @@ json_object_int(const JsonObject *object, const char *key, gint64 *value)
     return TRUE;
 }
 
+/* Returns: (transfer full) json as an object with a reference of its own, or NULL. */
+static JsonObject *
+object_of(json_t *json)
+{
+    if (!json_is_object(json))
+        return NULL;
+    JsonObject *object = g_new(JsonObject, 1);
+    object->json = json_incref(json);
+    return object;
+}
+
 JsonObject *
 json_object_object(const JsonObject *object, const char *key)
 {
+    return object_of(json_object_get(object->json, key));
+}
+
+const char **
+json_object_keys(const JsonObject *object)
+{
+    GPtrArray *keys = g_ptr_array_new();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object->json, key, value) g_ptr_array_add(keys, (char *)key);
+    g_ptr_array_add(keys, NULL);
+    return (const char **)g_ptr_array_free(keys, FALSE);
+}
+
+JsonList *
+json_object_list(const JsonObject *object, const char *key)
+{
     json_t *member = json_object_get(object->json, key);
-    if (!json_is_object(member))
+    if (!json_is_array(member))
         return NULL;
-    JsonObject *child = g_new(JsonObject, 1);
-    child->json = json_incref(member);
-    return child;
+    JsonList *list = g_new(JsonList, 1);
+    list->json = json_incref(member);
+    return list;
+}
+
+void
+json_list_free(JsonList *list)
+{
+    if (list == NULL)
+        return;
+    json_decref(list->json);
+    g_free(list);
+}
+
+gsize
+json_list_length(const JsonList *list)
+{
+    return json_array_size(list->json);
+}
+
+const char *
+json_list_string(const JsonList *list, gsize index)
+{
+    return json_string_value(json_array_get(list->json, index));
+}
+
+JsonObject *
+json_list_object(const JsonList *list, gsize index)
+{
+    return object_of(json_array_get(list->json, index));
 }

@@ -34,5 +34,20 @@ gboolean json_object_int(const JsonObject *object, const char *key, gint64 *valu
 /* A nested object, borrowed until its parent is freed; release it with json_object_free() too. NULL
  * if none. */
 JsonObject *json_object_object(const JsonObject *object, const char *key);
+/* Names of the members, in the order of the text.
+ * Returns: (transfer container) NULL-terminated; the names are borrowed until the parent is freed.
+ */
+const char **json_object_keys(const JsonObject *object);
+
+/* A JSON array. */
+typedef struct _JsonList JsonList;
+/* The array of a member, borrowed as a nested object is. NULL if it is none. */
+JsonList *json_object_list(const JsonObject *object, const char *key);
+void json_list_free(JsonList *list);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonList, json_list_free)
+gsize json_list_length(const JsonList *list);
+/* The element at index, which is below the length. NULL when it is none of that type. */
+const char *json_list_string(const JsonList *list, gsize index);
+JsonObject *json_list_object(const JsonList *list, gsize index);
 
 #endif

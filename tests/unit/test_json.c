@@ -163,6 +163,31 @@ Test(json, a_member_is_what_its_type_says)
     cr_expect_str_eq(json_object_string(child, "k", NULL), "v");
 }
 
+Test(json, members_and_elements_come_in_the_order_of_the_text)
+{
+    g_autoptr(JsonObject) object =
+        parsed("{\"z\":[\"b\",{\"k\":\"v\"},7],\"a\":null,\"m\":[],\"\":{}}");
+    g_autofree const char **keys = json_object_keys(object);
+    g_autofree char *joined = g_strjoinv(" ", (char **)keys);
+    cr_expect_str_eq(joined, "z a m ");
+
+    g_autoptr(JsonList) list = json_object_list(object, "z");
+    cr_assert_eq(json_list_length(list), 3);
+    cr_expect_str_eq(json_list_string(list, 0), "b");
+    cr_expect_null(json_list_object(list, 0));
+    cr_expect_null(json_list_string(list, 1));
+    g_autoptr(JsonObject) element = json_list_object(list, 1);
+    cr_expect_str_eq(json_object_string(element, "k", NULL), "v");
+    cr_expect_null(json_list_string(list, 2));
+    cr_expect_null(json_list_object(list, 2));
+
+    g_autoptr(JsonList) empty = json_object_list(object, "m");
+    cr_expect_eq(json_list_length(empty), 0);
+    cr_expect_null(json_object_list(object, "a"));
+    cr_expect_null(json_object_list(object, "absent"));
+    cr_expect_null(json_object_list(object, ""));
+}
+
 Test(json, what_is_not_one_strict_object_is_refused)
 {
     expect_refused("");
