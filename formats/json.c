@@ -177,7 +177,10 @@ json_object_parse(const char *text, gsize size_bytes, GError **error)
         for (char *at = reason; *at != '\0'; at++)
             if (g_ascii_iscntrl(*at))
                 *at = '?';
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT, "not JSON: %s", reason);
+        g_autofree char *where =
+            why.line > 1 ? g_strdup_printf("line %d: ", why.line) : g_strdup("");
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT, "%snot JSON: %s", where,
+                    reason);
         return NULL;
     }
     if (!json_is_object(json)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/error.h"
+#include "formats/usage.h"
 
 #define YEAR_MIN   1970
 #define YEAR_MAX   9998
@@ -59,4 +60,12 @@ period_parse(const char *text, Period *period, GError **error)
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                 "period \"%s\": expected a month, as in 2026-11", quoted);
     return FALSE;
+}
+
+void
+period_print_time(GString *out, gint64 time_us)
+{
+    usage_print_time(out, time_us);
+    g_string_truncate(out, out->len - strlen(".000000Z"));
+    g_string_append_c(out, 'Z');
 }

@@ -54,3 +54,10 @@ Test(period, what_is_no_month_is_refused)
         cr_expect_null(strchr(error->message, '\n'));
     }
 }
+
+Test(period, times_are_printed_to_the_second)
+{
+    g_autoptr(GString) out = g_string_new("from ");
+    period_print_time(out, G_GINT64_CONSTANT(1793491200999999));
+    cr_expect_str_eq(out->str, "from 2026-11-01T00:00:00Z");
+}
