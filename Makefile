@@ -75,6 +75,9 @@ PKGS_jobs      := $(MPI_PKGS)
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
     $(wildcard $(foreach d,golden fault bench,tests/$(d)/*.c))))
 
+# Small programs of the MPI tests, on top of the engine.
+DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/mpi/*_driver.c))
+
 # millrace-resize whose calls fail when they are told to: see tests/fault/torture.c.
 TORTURER := $(BUILD)/torture-resize
 TORTURED := write close openat fsync posix_fallocate mkdirat unlinkat renameat renameat2
@@ -97,6 +100,9 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $$(LINKED_$$(call folder_of,$$*))
 	$(link)
 $(TEST_TOOLS): private PKGS := $(VIPS_PKGS)
 $(TEST_TOOLS): %: %.o
+	$(link)
+$(DRIVERS): private PKGS := $(MPI_PKGS)
+$(DRIVERS): %: %.o $(MR_OBJS) $(FORMATS_OBJS)
 	$(link)
 $(BINARIES):
 	$(link)
@@ -144,7 +150,8 @@ SCRIPTS   := $(wildcard $(foreach d,lint cli mpi fault golden,tests/$(d)/*.t))
 matching   = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 RUN_TESTS  = BUILD='$(abspath $(BUILD))' SAN='$(SAN)' JOBS='$(JOBS)' tests/run.sh
 check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) \
-    $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all $(TEST_TOOLS) $(TORTURER))
+    $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all $(TEST_TOOLS) $(DRIVERS) \
+        $(TORTURER))
 	@$(RUN_TESTS) $(call matching,$(UNIT_TESTS) $(REPLAYS) $(SCRIPTS))
 
 golden: all $(TEST_TOOLS) ## compare with the programs that the golden tests take for their oracles

@@ -4,7 +4,7 @@
 
 #include "mr/comm_backend.h"
 
-enum { POLL_INTERVAL_US = 1000 };
+enum { POLL_INTERVAL_US = 1000, WAIT_FIRST_US = 20 };
 
 gboolean
 comm_under_launcher(void)
@@ -84,6 +84,18 @@ comm_receive(Comm *comm, CommMessage *message)
         return comm->backend->receive(comm->state, message);
     *message = *own;
     return TRUE;
+}
+
+void
+comm_wait(Comm *comm, CommMessage *message)
+{
+    gulong pause_us = WAIT_FIRST_US;
+
+    while (!comm_receive(comm, message)) {
+        g_assert(comm->size > 1);
+        g_usleep(pause_us);
+        pause_us = MIN(pause_us * 2, POLL_INTERVAL_US);
+    }
 }
 
 gint64

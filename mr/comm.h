@@ -39,6 +39,9 @@ void comm_send(Comm *comm, int to, int tag, GByteArray *bytes);
 /* Takes a message if one has come. Also moves what is being sent. Returns: whether there was one.
  */
 gboolean comm_receive(Comm *comm, CommMessage *message);
+/* Waits for a message, asleep between looks: Open MPI's own waiting takes a whole core. Somebody
+ * must be about to send one. */
+void comm_wait(Comm *comm, CommMessage *message);
 /* How soon to look again, in microseconds, when waiting: 0 = a message to oneself lies ready,
  * -1 = never, nobody else is there. */
 gint64 comm_poll_interval_us(const Comm *comm);

@@ -7,7 +7,8 @@
 #include "formats/error.h"
 #include "mr/comm_backend.h"
 
-enum { WAIT_US = 200 };
+/* RECEIVING_MAX: a large message takes a while to come, and the next one may begin meanwhile. */
+enum { WAIT_US = 200, RECEIVING_MAX = 4 };
 
 typedef struct {
     MPI_Request request;
@@ -15,8 +16,14 @@ typedef struct {
 } Sending;
 
 typedef struct {
+    MPI_Request request;
+    CommMessage message;
+} Receiving;
+
+typedef struct {
     MPI_Comm comm;
-    GArray *sending; /* of Sending */
+    GArray *sending;  /* of Sending */
+    GQueue receiving; /* of Receiving, in the order they are handed out */
 } MpiState;
 
 /* Errors of MPI end the process under the default handler, so return codes tell nothing new. */
@@ -59,26 +66,46 @@ mpi_send(gpointer data, int to, int tag, GByteArray *bytes)
     g_array_append_val(state->sending, sending);
 }
 
+/* Begins to receive the next message, if one is there. */
 static gboolean
-mpi_receive(gpointer data, CommMessage *message)
+begin_receiving(MpiState *state)
 {
-    MpiState *state = data;
     MPI_Status status;
     MPI_Message handle;
     int there = 0;
     int size = 0;
 
-    reap(state);
     MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, state->comm, &there, &handle, &status);
     if (!there)
         return FALSE;
     MPI_Get_count(&status, MPI_BYTE, &size);
     g_assert(size >= 0 && size <= COMM_MESSAGE_MAX_BYTES);
-    *message = (CommMessage){.from = status.MPI_SOURCE,
-                             .tag = status.MPI_TAG,
-                             .bytes = g_byte_array_sized_new((guint)size)};
-    g_byte_array_set_size(message->bytes, (guint)size);
-    MPI_Mrecv(message->bytes->data, size, MPI_BYTE, &handle, MPI_STATUS_IGNORE);
+    Receiving *receiving = g_new(Receiving, 1);
+    receiving->message = (CommMessage){.from = status.MPI_SOURCE,
+                                       .tag = status.MPI_TAG,
+                                       .bytes = g_byte_array_sized_new((guint)size)};
+    g_byte_array_set_size(receiving->message.bytes, (guint)size);
+    MPI_Imrecv(receiving->message.bytes->data, size, MPI_BYTE, &handle, &receiving->request);
+    g_queue_push_tail(&state->receiving, receiving);
+    return TRUE;
+}
+
+static gboolean
+mpi_receive(gpointer data, CommMessage *message)
+{
+    MpiState *state = data;
+    int done = 0;
+
+    reap(state);
+    while (state->receiving.length < RECEIVING_MAX && begin_receiving(state))
+        ;
+    Receiving *first = g_queue_peek_head(&state->receiving);
+    if (first)
+        MPI_Test(&first->request, &done, MPI_STATUS_IGNORE);
+    if (!done)
+        return FALSE;
+    *message = first->message;
+    g_free(g_queue_pop_head(&state->receiving));
     return TRUE;
 }
 
@@ -124,6 +151,7 @@ mpi_close(gpointer data)
 {
     MpiState *state = data;
 
+    g_assert(g_queue_is_empty(&state->receiving));
     while (state->sending->len > 0) {
         reap(state);
         g_usleep(WAIT_US);
