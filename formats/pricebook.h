@@ -24,6 +24,9 @@ typedef enum {
     PRICE_FLAT       /* once for each period with an event */
 } PriceModel;
 
+/* "per_unit", as in the book. */
+const char *price_model_name(PriceModel model);
+
 /* Bounds and sizes are in metered units: the book's priced units times the SKU's divisor. */
 typedef struct {
     gint64 up_to; /* the last metered unit in it; G_MAXINT64 = no end */

@@ -28,6 +28,12 @@ static const struct {
     {"wall_us", SEGMENT_WALL_US},
 };
 
+const char *
+price_model_name(PriceModel model)
+{
+    return model_names[model];
+}
+
 /* Words of the lines of a statement that belong to no SKU. */
 static gboolean
 is_reserved(const char *name)
