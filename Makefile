@@ -39,7 +39,7 @@ JOBS_OBJS    := $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
 TOOL_OBJS    := $(BUILD)/tools/tool.o
 
 # Programs, and what each is made of.
-PROGRAMS := millrace millrace-resize millrace-manifest millrace-run
+PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage
 WORKERS  := millrace-imageworker
 BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 
@@ -53,7 +53,10 @@ RESIZE_OBJS := $(BUILD)/tools/resize.o $(BUILD)/tools/resize_options.o $(BUILD)/
 $(BUILD)/millrace-resize:   $(RESIZE_OBJS)
 $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
                             $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
+$(BUILD)/millrace-usage:    $(call objs,tools/usage*.c jobs/usage_*.c jobs/ingest_*.c) \
+                            $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
+$(BUILD)/millrace-usage:       private PKGS := $(MPI_PKGS)
 $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 
 # Unit tests and fuzz targets are named after a module, and linked with its folder and those below.

@@ -15,6 +15,7 @@ static const struct {
     {"manifest", "build and check the list of images that a run is given"},
     {"resize", "resize every image of a manifest, on one host or many, and account for every row"},
     {"run", "run a verb under mpirun, supervised and resumed, with a true exit code"},
+    {"usage", "usage logs into the batch store; print, account for, seal and sync stores"},
 };
 
 static void
