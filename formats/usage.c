@@ -4,82 +4,61 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/usage.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
-#include "formats/json.h"
+#include "formats/usage_internal.h"
 
-void
-usage_print_time(GString *out, gint64 time_us)
+/* The literal of a key and its size; where a field lies. */
+#define LITERAL(KEY)  "\"" KEY "\":", sizeof(KEY) + 2
+#define OFFSET(FIELD) G_STRUCT_OFFSET(UsageEvent, FIELD)
+
+/* In the order of UsageMemberIndex. */
+const UsageMember usage_members[MEMBERS] = {
+    {LITERAL("specversion"), KIND_VERSION, 0, 0},
+    {LITERAL("id"), KIND_TEXT, 0, OFFSET(id)},
+    {LITERAL("source"), KIND_TEXT, 0, OFFSET(source)},
+    {LITERAL("type"), KIND_TEXT, 0, OFFSET(type)},
+    {LITERAL("subject"), KIND_TEXT, USAGE_HAS_SUBJECT, OFFSET(subject)},
+    {LITERAL("time"), KIND_TIME, 0, OFFSET(time_us)},
+    {LITERAL("writer"), KIND_TEXT, USAGE_HAS_WRITER, OFFSET(writer)},
+    {LITERAL("sequence"), KIND_SEQUENCE, USAGE_HAS_SEQUENCE, OFFSET(sequence)},
+    {LITERAL("data"), KIND_DATA, USAGE_HAS_DATA, 0},
+    {LITERAL("request"), KIND_TEXT, USAGE_HAS_REQUEST, OFFSET(request)},
+    {LITERAL("op"), KIND_TEXT, USAGE_HAS_OP, OFFSET(op)},
+    {LITERAL("format"), KIND_TEXT, USAGE_HAS_FORMAT, OFFSET(format)},
+    {LITERAL("status"), KIND_TEXT, USAGE_HAS_STATUS, OFFSET(status)},
+    {LITERAL("bytes_in"), KIND_COUNT, USAGE_HAS_BYTES_IN, OFFSET(bytes_in)},
+    {LITERAL("bytes_out"), KIND_COUNT, USAGE_HAS_BYTES_OUT, OFFSET(bytes_out)},
+    {LITERAL("pixels_in"), KIND_COUNT, USAGE_HAS_PIXELS_IN, OFFSET(pixels_in)},
+    {LITERAL("pixels_out"), KIND_COUNT, USAGE_HAS_PIXELS_OUT, OFFSET(pixels_out)},
+    {LITERAL("cpu_us"), KIND_COUNT, USAGE_HAS_CPU_US, OFFSET(cpu_us)},
+    {LITERAL("wall_us"), KIND_COUNT, USAGE_HAS_WALL_US, OFFSET(wall_us)},
+    {LITERAL("node"), KIND_TEXT, USAGE_HAS_NODE, OFFSET(node)},
+};
+
+guint
+usage_member_first(char place)
 {
-    gint64 seconds = time_us / G_USEC_PER_SEC - (time_us % G_USEC_PER_SEC < 0);
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(seconds);
-    g_assert(time);
-
-    g_string_append_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", g_date_time_get_year(time),
-                           g_date_time_get_month(time), g_date_time_get_day_of_month(time),
-                           g_date_time_get_hour(time), g_date_time_get_minute(time),
-                           g_date_time_get_second(time), (int)(time_us - seconds * G_USEC_PER_SEC));
+    return place == 't' ? 0 : MEMBER_DATA_FIRST;
 }
 
-/* Appends the members of "data" that are there. */
-static void
-print_data(const UsageEvent *event, GString *out)
+guint
+usage_member_end(char place)
 {
-    const struct {
-        guint32 bit;
-        const char *key;
-        const char *text;
-        guint64 count;
-    } members[] = {
-        {USAGE_HAS_REQUEST, "request", event->request, 0},
-        {USAGE_HAS_OP, "op", event->op, 0},
-        {USAGE_HAS_FORMAT, "format", event->format, 0},
-        {USAGE_HAS_STATUS, "status", event->status, 0},
-        {USAGE_HAS_BYTES_IN, "bytes_in", NULL, event->bytes_in},
-        {USAGE_HAS_BYTES_OUT, "bytes_out", NULL, event->bytes_out},
-        {USAGE_HAS_PIXELS_IN, "pixels_in", NULL, event->pixels_in},
-        {USAGE_HAS_PIXELS_OUT, "pixels_out", NULL, event->pixels_out},
-        {USAGE_HAS_CPU_US, "cpu_us", NULL, event->cpu_us},
-        {USAGE_HAS_WALL_US, "wall_us", NULL, event->wall_us},
-        {USAGE_HAS_NODE, "node", event->node, 0},
-    };
+    return place == 't' ? MEMBER_DATA_FIRST : MEMBERS;
+}
 
-    json_open(out, "data", '{');
-    for (guint i = 0; i < G_N_ELEMENTS(members); i++) {
-        if (!(event->present & members[i].bit))
-            continue;
-        if (members[i].text)
-            json_put_string(out, members[i].key, members[i].text);
-        else
-            json_put_uint(out, members[i].key, members[i].count);
+guint
+usage_member_find(char place, const char *key, gsize size_bytes)
+{
+    for (guint i = usage_member_first(place); i < usage_member_end(place); i++) {
+        const UsageMember *member = &usage_members[i];
+        if (member->literal_size == size_bytes + 3 &&
+            memcmp(member->literal + 1, key, size_bytes) == 0)
+            return i;
     }
-    g_string_append_c(out, '}');
-}
-
-void
-usage_event_print(const UsageEvent *event, GString *out)
-{
-    char sequence[24];
-
-    g_snprintf(sequence, sizeof sequence, "%020" G_GUINT64_FORMAT, event->sequence);
-    g_string_append(out, "{\"specversion\":\"1.0\"");
-    json_put_string(out, "id", event->id);
-    json_put_string(out, "source", event->source);
-    json_put_string(out, "type", event->type);
-    if (event->present & USAGE_HAS_SUBJECT)
-        json_put_string(out, "subject", event->subject);
-    g_string_append(out, ",\"time\":\"");
-    usage_print_time(out, event->time_us);
-    g_string_append_c(out, '"');
-    if (event->present & USAGE_HAS_WRITER)
-        json_put_string(out, "writer", event->writer);
-    if (event->present & USAGE_HAS_SEQUENCE)
-        json_put_string(out, "sequence", sequence);
-    if (event->present & USAGE_HAS_DATA)
-        print_data(event, out);
-    g_string_append(out, "}\n");
+    return MEMBERS;
 }
 
 void

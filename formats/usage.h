@@ -55,8 +55,9 @@ typedef struct {
     const char *node;
     /* Members as they stand in the line where usage_event_print() could not make them again: those
      * that are not ours, and ours spelled otherwise ("time" with a zone, "sequence" without leading
-     * zeros, escapes that are not needed). Each is 't' (of the object) or 'd' (of "data"), then
-     * "KEY":VALUE verbatim, then LF; in the order of the line. "" for none. */
+     * zeros, escapes that are not needed, an attribute that is null). Each is 't' (of the object)
+     * or 'd' (of "data"), then "KEY":VALUE verbatim, then LF; in the order of the line. VALUE is
+     * empty for "data" itself, when its key is spelled otherwise. "" for none. */
     const char *extra;
     guint32 present; /* USAGE_HAS_... */
 } UsageEvent;
@@ -70,11 +71,11 @@ void usage_event_print(const UsageEvent *event, GString *out);
 void usage_event_id(const char *job, guint64 row, guint output, char id[USAGE_ID_CHARS + 1]);
 
 /* Reads one line's JSON object strictly, in place: text is changed, and event's strings are
- * borrowed from text and scratch (which is emptied first). text[size_bytes] must be writable; there
- * is no LF in text. Refused, with a reason: what is not one JSON object in UTF-8 (RFC 8259), a
+ * borrowed from text and scratch (which is emptied first). text[size_bytes] must be writable; an LF
+ * in text is refused. Refused, with a reason: what is not one JSON object in UTF-8 (RFC 8259), a
  * member twice, required members missing or empty, ours of another type, counts outside 0 to 2^63 -
- * 1, NUL in a string of ours, more than USAGE_LINE_MAX_BYTES, nesting above 64. Returns: FALSE and
- * *reason, static or borrowed from scratch. */
+ * 1, NUL in a string of ours, more than USAGE_LINE_MAX_BYTES, nesting above 64, more than 256
+ * members that are not ours. Returns: FALSE and *reason, static or borrowed from scratch. */
 gboolean usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageEvent *event,
                           const char **reason);
 
@@ -87,7 +88,7 @@ guint64 usage_identity_hash(guint64 source_seed, const char *id, gsize id_size_b
 void usage_print_record(const LedgerHeader *header, const LedgerRecord *record, guint64 sequence,
                         GString *out);
 
-/* Appends time_us as RFC 3339 in UTC with microseconds. */
+/* Appends time_us, of the years 1 to 9999, as RFC 3339 in UTC with microseconds. */
 void usage_print_time(GString *out, gint64 time_us);
 /* Reads RFC 3339 with a zone. Digits beyond the microsecond are cut; second 60 is the next one's
  * 00. Returns FALSE when it is not one, or not within the years 1 to 9999 in UTC. */
