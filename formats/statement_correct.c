@@ -95,7 +95,7 @@ billed_quantity(const Rating *rating, const Difference *difference)
                                                         : MONEY_NANO_DIGITS;
     money_charge(1, 1, version->package_price_pico, digits, pricebook_ties(rating->book),
                  &month_nano);
-    return month_nano != 0 ? difference->billed_nano / month_nano : 0;
+    return month_nano != 0 ? difference->billed_nano / month_nano : difference->billed_metered != 0;
 }
 
 /* Usage in the order of the book, then those without a SKU. */
