@@ -142,7 +142,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size_bytes)
     UsageEvent event;
 
     size_bytes -= size_bytes > 0 && data[size_bytes - 1] == '\n';
-    if (memchr(data, '\n', size_bytes))
+    if (size_bytes == 0 || memchr(data, '\n', size_bytes))
         return 0;
     memcpy(text, data, size_bytes);
     gboolean good = usage_line_parse(text, size_bytes, scratch, &event, &reason);
