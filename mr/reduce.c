@@ -34,6 +34,7 @@ typedef struct {
     GPtrArray *runs; /* of ReduceRun */
     guint64 added_count;
     guint64 spilled_bytes;
+    GError *error; /* of sorting */
 } Input;
 
 struct _Reduce {
@@ -73,6 +74,7 @@ input_free(gpointer data)
     reduce_block_writer_free(input->writer);
     g_clear_pointer(&input->spill, reduce_spill_unref);
     g_ptr_array_unref(input->runs);
+    g_clear_error(&input->error);
     g_free(input);
 }
 
@@ -136,7 +138,8 @@ spill_table(const Reduce *reduce, Input *input, GError **error)
 {
     if (!input->spill && !(input->spill = reduce_spill_new(reduce->scratch, error)))
         return FALSE;
-    reduce_table_sort(input->table);
+    if (!reduce_table_sort(input->table, error))
+        return FALSE;
     g_autoptr(ReduceSource) source = reduce_table_source(input->table);
     ReduceRun *run =
         reduce_run_write(input->spill, source, input->writer, run_block_bytes(reduce), error);
@@ -170,13 +173,15 @@ reduce_add(Reduce *reduce, guint input_index, const void *key, gsize key_size_by
 static gpointer
 sort_input(gpointer data)
 {
-    reduce_table_sort(((Input *)data)->table);
+    Input *input = data;
+
+    reduce_table_sort(input->table, &input->error);
     return NULL;
 }
 
 /* The threads that have added are idle now, so there is a core for each. */
-static void
-sort_inputs(const Reduce *reduce)
+static gboolean
+sort_inputs(const Reduce *reduce, GError **error)
 {
     g_autofree GThread **threads = g_new0(GThread *, reduce->inputs->len);
 
@@ -185,6 +190,14 @@ sort_inputs(const Reduce *reduce)
     sort_input(g_ptr_array_index(reduce->inputs, 0));
     for (guint i = 1; i < reduce->inputs->len; i++)
         g_thread_join(threads[i]);
+    for (guint i = 0; i < reduce->inputs->len; i++) {
+        Input *input = g_ptr_array_index(reduce->inputs, i);
+        if (input->error) {
+            g_propagate_error(error, g_steal_pointer(&input->error));
+            return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 static GPtrArray *
@@ -255,7 +268,8 @@ make_runs_few(Reduce *reduce, GError **error)
 static gboolean
 finish_inputs(Reduce *reduce, GError **error)
 {
-    sort_inputs(reduce);
+    if (!sort_inputs(reduce, error))
+        return FALSE;
     for (guint i = 0; i < reduce->inputs->len; i++) {
         Input *input = g_ptr_array_index(reduce->inputs, i);
         g_ptr_array_extend_and_steal(reduce->runs, input->runs);

@@ -21,9 +21,11 @@
 #define REDUCE_SUMS_MAX      8
 
 typedef struct {
-    guint sum_count;     /* int64 sums in each record, 1 to REDUCE_SUMS_MAX */
-    guint input_count;   /* how many threads of this rank add, each with an input of its own */
-    gsize memory_bytes;  /* what this rank's records may take, at least 1 MiB */
+    guint sum_count;   /* int64 sums in each record, 1 to REDUCE_SUMS_MAX */
+    guint input_count; /* how many threads of this rank add, each with an input of its own */
+    /* What this rank's records may take: at least 1 MiB, and 256 KiB for each input; less is taken
+     * for that. The state of zstd comes on top, less than 1 MiB for each input that spills. */
+    gsize memory_bytes;
     const char *scratch; /* an existing folder for spilled runs; files there are unlinked at once */
 } ReduceConfig;
 
@@ -33,8 +35,10 @@ typedef struct {
     gint64 sums[REDUCE_SUMS_MAX];
 } ReduceRecord;
 
-/* Over all ranks, after reduce_shuffle(): what went in on the one side and came out on the other.
- * A multiset hash is the sum, modulo 2^64, of XXH3-64 over key and sums of each record. */
+/* Over all ranks: what went in on the one side and came out on the other. Records are counted as
+ * reduce_next() goes through them, so this is whole after its end on every rank. Only added_count
+ * is the same for any number of ranks, threads and bytes of memory. A multiset hash is the sum,
+ * modulo 2^64, of XXH3-64 over key and sums of each record. */
 typedef struct {
     guint64 added_count; /* records that were given to reduce_add() */
     guint64 sent_count;  /* records after combining, before the shuffle */
@@ -52,8 +56,10 @@ void reduce_free(Reduce *reduce);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reduce, reduce_free)
 
 /* Adds a record; sums of equal keys are added up. Local; each input from one thread at a time.
- * Returns FALSE and MILLRACE_ERROR_IO (spilling failed), or MILLRACE_ERROR_BAD_INPUT when a sum
- * leaves int64. */
+ * Equal keys have equal groups. Returns FALSE and MILLRACE_ERROR_IO (spilling failed), or
+ * MILLRACE_ERROR_BAD_INPUT when a sum, of this record or one before, leaves int64; both may also
+ * show in reduce_shuffle() alone. After an error only reduce_shuffle() with failed, and
+ * reduce_free(). */
 gboolean reduce_add(Reduce *reduce, guint input, const void *key, gsize key_size_bytes,
                     gsize group_size_bytes, const gint64 *sums, GError **error);
 
@@ -63,10 +69,11 @@ gboolean reduce_add(Reduce *reduce, guint input, const void *key, gsize key_size
 gboolean reduce_shuffle(Reduce *reduce, gboolean failed, GError **error);
 
 /* The next key of those that this rank owns, ascending bytewise. Local.
- * Returns: 1 with *record filled; 0 at the end; -1 and error as reduce_add(). */
+ * Returns: 1 with *record filled; 0 at the end; -1 and error as reduce_add(), or
+ * MILLRACE_ERROR_CORRUPT when what comes out is not what went in. */
 int reduce_next(Reduce *reduce, ReduceRecord *record, GError **error);
 
-/* *Collective.* */
+/* *Collective.* After reduce_shuffle(). */
 ReduceCounts reduce_counts(Reduce *reduce);
 
 #endif

@@ -7,7 +7,14 @@
 #include <string.h>
 
 /* The first word has the turn and the first bytes of the key, the others only bytes of the key. */
-enum { TURN_BITS = 16, FIRST_BYTES = 6, WORD_BYTES = 8, INSERTION_MAX = 12, NINTHER_MIN = 200 };
+enum {
+    TURN_BITS = 16,
+    FIRST_BYTES = 6,
+    WORD_BYTES = 8,
+    INSERTION_MAX = 12,
+    NINTHER_MIN = 200,
+    AHEAD = 8
+};
 
 typedef struct {
     const guint8 *records;
@@ -148,6 +155,8 @@ go_deeper(const Sorter *sorter, Part part)
     gsize ended = 0;
 
     for (gsize i = 0; i < part.count; i++) {
+        if (i + AHEAD < part.count)
+            __builtin_prefetch(stored(sorter, &part.entries[i + AHEAD]));
         gsize size = stored(sorter, &part.entries[i])->key_size_bytes;
         if (size <= covered)
             swap(&part.entries[ended++], &part.entries[i]);

@@ -12,8 +12,15 @@
 #include "mr/reduce_sort.h"
 
 /* A slot: the high half of the key's hash, then where its record is; 0 is an empty one. */
-enum { UNIT_BYTES = 8, SLOTS_FIRST = 1024 };
+enum { UNIT_BYTES = 8, SLOTS_FIRST = 1024, WAITING_MAX = 16, AHEAD = 8, HUGE_MIN_BYTES = 16 << 20 };
 #define MEMORY_MAX_BYTES ((gsize)G_MAXUINT32 * UNIT_BYTES)
+
+/* A record that lies behind the others and has not been looked up. */
+typedef struct {
+    guint64 hash;
+    guint32 at;
+    guint32 group_size_bytes;
+} Waiting;
 
 struct _ReduceTable {
     int rank;
@@ -27,6 +34,10 @@ struct _ReduceTable {
     gsize slot_count; /* a power of 2 */
     gsize count;
     gboolean sorted;
+    /* Looking up a record means to wait for memory, twice. So a few wait for it together. */
+    Waiting waiting[WAITING_MAX];
+    guint waiting_count;
+    gsize waiting_bytes;
 };
 
 static gsize
@@ -64,6 +75,8 @@ reduce_table_clear(ReduceTable *table)
 {
     table->used_bytes = UNIT_BYTES;
     table->count = 0;
+    table->waiting_count = 0;
+    table->waiting_bytes = 0;
     table->sorted = FALSE;
     table->slot_count = SLOTS_FIRST;
     table->slots = slots_at_end(table, SLOTS_FIRST);
@@ -85,6 +98,9 @@ reduce_table_new(int rank, int size, guint sum_count, gsize memory_bytes)
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table->memory == MAP_FAILED)
         g_error("no room for %zu bytes", table->memory_bytes);
+    /* Records are looked up at random, and most of that time goes into finding pages. */
+    if (table->memory_bytes >= HUGE_MIN_BYTES)
+        madvise(table->memory, table->memory_bytes, MADV_HUGEPAGE);
     reduce_table_clear(table);
     return table;
 }
@@ -142,18 +158,62 @@ grow_slots(ReduceTable *table)
     }
 }
 
-/* Makes room for one more record. Returns FALSE when there is none. */
-static gboolean
-make_room(ReduceTable *table, gsize size_bytes, gboolean *grown)
+/* How many slots so many records need. */
+static gsize
+slots_for(const ReduceTable *table, gsize count)
 {
-    gsize slot_count =
-        (table->count + 1) * 2 > table->slot_count ? table->slot_count * 2 : table->slot_count;
+    return count * 2 > table->slot_count ? table->slot_count * 2 : table->slot_count;
+}
 
-    if (table->used_bytes + size_bytes + slot_count * sizeof *table->slots > table->memory_bytes)
-        return FALSE;
-    *grown = slot_count > table->slot_count;
-    if (*grown)
+static gboolean
+has_room(const ReduceTable *table, gsize size_bytes)
+{
+    gsize slot_count = slots_for(table, table->count + table->waiting_count + 1);
+
+    return table->used_bytes + table->waiting_bytes + size_bytes +
+               slot_count * sizeof *table->slots <=
+           table->memory_bytes;
+}
+
+/* Adds a record that waits to the one with its key, or moves it to the end of the others. */
+static gboolean
+settle(ReduceTable *table, const Waiting *waiting, GError **error)
+{
+    ReduceStored *record = record_at(table, waiting->at);
+    gsize key_size = record->key_size_bytes;
+    const guint8 *key = key_of(table, record);
+    guint64 *slot = find_slot(table, waiting->hash, key, key_size);
+
+    if (*slot)
+        return reduce_record_add(record_at(table, (guint32)*slot)->sums, record->sums,
+                                 table->sum_count, key, key_size, error);
+    if (slots_for(table, table->count + 1) > table->slot_count) {
         grow_slots(table);
+        slot = find_slot(table, waiting->hash, key, key_size);
+    }
+    record->turn = reduce_turn(key, waiting->group_size_bytes, table->rank, table->size);
+    *slot = make_slot(waiting->hash, table->used_bytes);
+    gsize size = record_size_bytes(table, key_size);
+    memmove(table->memory + table->used_bytes, record, size);
+    table->used_bytes += size;
+    table->count++;
+    return TRUE;
+}
+
+/* Looks up all that wait; when they were added, their slots were asked for. */
+static gboolean
+settle_all(ReduceTable *table, GError **error)
+{
+    guint count = table->waiting_count;
+    gsize mask = table->slot_count - 1;
+
+    for (guint i = 0; i < count; i++)
+        __builtin_prefetch(record_at(table, (guint32)table->slots[table->waiting[i].hash & mask]));
+    table->waiting_count = 0;
+    table->waiting_bytes = 0;
+    for (guint i = 0; i < count; i++)
+        if (!settle(table, &table->waiting[i], error))
+            return FALSE;
     return TRUE;
 }
 
@@ -161,31 +221,27 @@ ReduceTableResult
 reduce_table_add(ReduceTable *table, const void *key, gsize key_size_bytes, gsize group_size_bytes,
                  const gint64 *sums, GError **error)
 {
-    guint64 hash = fingerprint_seeded(key, key_size_bytes, table->seed);
-    guint64 *slot = find_slot(table, hash, key, key_size_bytes);
-    gsize size_bytes = record_size_bytes(table, key_size_bytes);
-    gboolean grown = FALSE;
+    gsize size = record_size_bytes(table, key_size_bytes);
 
     g_assert(!table->sorted);
-    if (*slot) {
-        ReduceStored *record = record_at(table, (guint32)*slot);
-        return reduce_record_add(record->sums, sums, table->sum_count, key, key_size_bytes, error)
-                   ? REDUCE_TABLE_ADDED
-                   : REDUCE_TABLE_FAILED;
-    }
-    if (!make_room(table, size_bytes, &grown))
+    if ((table->waiting_count == WAITING_MAX || !has_room(table, size)) &&
+        !settle_all(table, error))
+        return REDUCE_TABLE_FAILED;
+    if (!has_room(table, size))
         return REDUCE_TABLE_FULL;
-    if (grown)
-        slot = find_slot(table, hash, key, key_size_bytes);
-    *slot = make_slot(hash, table->used_bytes);
-    ReduceStored *record = record_at(table, (guint32)*slot);
+    guint32 at = (guint32)((table->used_bytes + table->waiting_bytes) / UNIT_BYTES);
+    ReduceStored *record = record_at(table, at);
     record->key_size_bytes = (guint32)key_size_bytes;
-    record->turn = reduce_turn(key, group_size_bytes, table->rank, table->size);
     memcpy(record->sums, sums, table->sum_count * sizeof *sums);
     if (key_size_bytes > 0)
         memcpy(key_of(table, record), key, key_size_bytes);
-    table->used_bytes += size_bytes;
-    table->count++;
+    Waiting *waiting = &table->waiting[table->waiting_count++];
+    *waiting =
+        (Waiting){.hash = fingerprint_seeded(key_of(table, record), key_size_bytes, table->seed),
+                  .at = at,
+                  .group_size_bytes = (guint32)group_size_bytes};
+    table->waiting_bytes += size;
+    __builtin_prefetch(&table->slots[waiting->hash & (table->slot_count - 1)]);
     return REDUCE_TABLE_ADDED;
 }
 
@@ -202,14 +258,17 @@ entries_of(const ReduceTable *table)
     return (ReduceSortEntry *)(void *)table->slots;
 }
 
-void
-reduce_table_sort(ReduceTable *table)
+gboolean
+reduce_table_sort(ReduceTable *table, GError **error)
 {
-    ReduceSortEntry *entries = entries_of(table);
+    ReduceSortEntry *entries = NULL;
     gsize count = 0;
 
     if (table->sorted)
-        return;
+        return TRUE;
+    if (!settle_all(table, error))
+        return FALSE;
+    entries = entries_of(table);
     g_assert(table->count * sizeof *entries <= table->slot_count * sizeof *table->slots);
     for (gsize at = UNIT_BYTES; at < table->used_bytes; count++) {
         entries[count].at = (guint32)(at / UNIT_BYTES);
@@ -218,6 +277,7 @@ reduce_table_sort(ReduceTable *table)
     g_assert(count == table->count);
     reduce_sort(entries, count, table->memory, table->sum_count);
     table->sorted = TRUE;
+    return TRUE;
 }
 
 typedef struct {
@@ -231,12 +291,16 @@ table_source_next(ReduceSource *base, GError **error G_GNUC_UNUSED)
 {
     TableSource *source = (TableSource *)base;
 
-    if (source->index == source->table->count)
+    const ReduceTable *table = source->table;
+    const ReduceSortEntry *entries = entries_of(table);
+
+    if (source->index == table->count)
         return 0;
-    const ReduceStored *record =
-        record_at(source->table, entries_of(source->table)[source->index++].at);
+    if (source->index + AHEAD < table->count)
+        __builtin_prefetch(record_at(table, entries[source->index + AHEAD].at));
+    const ReduceStored *record = record_at(table, entries[source->index++].at);
     base->turn = record->turn;
-    base->key = key_of(source->table, record);
+    base->key = key_of(table, record);
     base->key_size_bytes = record->key_size_bytes;
     base->sums = record->sums;
     return 1;

@@ -9,8 +9,8 @@
 
 typedef enum {
     REDUCE_TABLE_ADDED,
-    REDUCE_TABLE_FULL,  /* nothing has changed */
-    REDUCE_TABLE_FAILED /* error, as in reduce_record_add() */
+    REDUCE_TABLE_FULL,  /* this record was not added */
+    REDUCE_TABLE_FAILED /* error, as in reduce_record_add(), of this record or one before */
 } ReduceTableResult;
 
 typedef struct _ReduceTable ReduceTable;
@@ -23,10 +23,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReduceTable, reduce_table_free)
 
 ReduceTableResult reduce_table_add(ReduceTable *table, const void *key, gsize key_size_bytes,
                                    gsize group_size_bytes, const gint64 *sums, GError **error);
-gsize reduce_table_count(const ReduceTable *table);
 
-/* After this nothing can be added until it is cleared. */
-void reduce_table_sort(ReduceTable *table);
+/* After this nothing can be added until it is cleared. Returns FALSE and the error of
+ * reduce_record_add(). */
+gboolean reduce_table_sort(ReduceTable *table, GError **error);
+/* How many records a sorted table has. */
+gsize reduce_table_count(const ReduceTable *table);
 /* The records of a sorted table. Returns: (transfer full) a source that borrows the table. */
 ReduceSource *reduce_table_source(ReduceTable *table);
 void reduce_table_clear(ReduceTable *table);

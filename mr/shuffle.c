@@ -147,12 +147,9 @@ take_block(Shuffle *shuffle, int from, GByteArray *bytes)
     GError *error = NULL;
 
     bytes_put_u32(answer, bytes->len);
-    if (shuffle->stopped)
-        g_byte_array_unref(bytes);
-    else if (!reduce_block_check(bytes->data, bytes->len, peer->kept->len, &error))
-        g_byte_array_unref(bytes);
-    else
-        keep(shuffle, peer, bytes, &error);
+    if (!shuffle->stopped && reduce_block_check(bytes->data, bytes->len, peer->kept->len, &error))
+        keep(shuffle, peer, g_steal_pointer(&bytes), &error);
+    g_clear_pointer(&bytes, g_byte_array_unref);
     if (error)
         fail(shuffle, error);
     comm_send(shuffle->comm, from, TAG_KEPT, answer);
@@ -321,14 +318,17 @@ open_next_block(PeerSource *source, GError **error)
     Shuffle *shuffle = source->shuffle;
     guint32 number = source->index++;
     Kept *kept = &g_array_index(shuffle->peers[source->from].kept, Kept, number);
-    g_autofree guint8 *read_back = kept->bytes ? NULL : g_malloc(kept->size_bytes);
+    GByteArray *bytes = g_steal_pointer(&kept->bytes);
+    gboolean good = TRUE;
 
-    if (read_back &&
-        !reduce_spill_read(shuffle->spill, kept->offset, read_back, kept->size_bytes, error))
-        return FALSE;
-    gboolean good = reduce_block_reader_open(
-        source->reader, read_back ? read_back : kept->bytes->data, kept->size_bytes, number, error);
-    kept_clear(kept);
+    if (!bytes) {
+        bytes = g_byte_array_new();
+        g_byte_array_set_size(bytes, (guint)kept->size_bytes);
+        good =
+            reduce_spill_read(shuffle->spill, kept->offset, bytes->data, kept->size_bytes, error);
+    }
+    good = good && reduce_block_reader_open(source->reader, bytes->data, bytes->len, number, error);
+    g_byte_array_unref(bytes);
     return good;
 }
 

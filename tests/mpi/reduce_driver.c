@@ -3,6 +3,8 @@
  * prints the records instead, so that another program can add them up.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include <glib.h>
 
@@ -10,13 +12,14 @@
 #include "mr/gather.h"
 #include "mr/reduce.h"
 
-enum { SUMS = 4, TEXT_MAX = 256 };
+enum { SUMS = 4, TEXT_MAX = 64, DIGITS = 7 };
 
 static gint64 record_count = 100000;
 static gint64 key_count = 10000;
 static gint64 memory_bytes = 64 << 20;
 static gint64 seed = 1;
 static int input_count = 1;
+static int value_bytes; /* of a second part of what is gathered */
 static char *scratch = "/tmp";
 static gboolean dump;
 static gboolean quiet;
@@ -39,16 +42,24 @@ mix(guint64 value)
     return value ^ value >> 31;
 }
 
+/* By hand: printf would take longer than what is measured here. */
 static void
 make_record(guint64 index, Record *record)
 {
+    static const char stem[] = "customer-";
     guint64 drawn = mix(mix((guint64)seed) + index);
     guint64 key = drawn % (guint64)key_count;
-    int group = g_snprintf(record->key, TEXT_MAX, "customer-%06u", (unsigned)(key / 4));
+    guint64 customer = key / 4;
+    char *at = record->key + strlen(stem);
 
-    record->group_size_bytes = (gsize)group;
-    g_snprintf(record->key + group, (gulong)(TEXT_MAX - group), "/%u%s", (unsigned)(key % 4),
-               key % 7 == 0 ? "/a-longer-one" : "");
+    memcpy(record->key, stem, strlen(stem));
+    for (guint i = 0; i < DIGITS; i++, customer /= 10)
+        at[DIGITS - 1 - i] = (char)('0' + customer % 10);
+    record->group_size_bytes = strlen(stem) + DIGITS;
+    at += DIGITS;
+    *at++ = '/';
+    *at++ = (char)('0' + key % 4);
+    g_strlcpy(at, key % 7 == 0 ? "/a-longer-one" : "", TEXT_MAX / 2);
     record->sums[0] = 1;
     record->sums[1] = (gint64)(drawn >> 44);
     record->sums[2] = (gint64)(drawn >> 54) - 512;
@@ -71,6 +82,7 @@ typedef struct {
     GError *error;
     ReduceRecord record;
     GString *text;
+    GString *value;
     guint64 key_count;
 } Work;
 
@@ -124,19 +136,26 @@ next_item(gpointer data, GatherItem *item, GError **error)
     if (there <= 0)
         return there;
     g_string_truncate(work->text, 0);
-    for (guint i = 0; i < SUMS; i++)
+    for (guint i = 0; i < SUMS && !quiet; i++)
         g_string_append_printf(work->text, "\t%" G_GINT64_FORMAT, work->record.sums[i]);
     *item = (GatherItem){.key = work->record.key,
                          .key_size_bytes = work->record.key_size_bytes,
-                         .parts = {work->text->str},
-                         .part_size_bytes = {work->text->len}};
+                         .parts = {work->text->str, work->value->str},
+                         .part_size_bytes = {work->text->len, work->value->len}};
     return 1;
 }
 
 static gboolean
-take_item(gpointer data, const GatherItem *item, GError **error G_GNUC_UNUSED)
+take_item(gpointer data, const GatherItem *item, GError **error)
 {
-    ((Work *)data)->key_count++;
+    Work *work = data;
+
+    work->key_count++;
+    if (item->part_size_bytes[1] != work->value->len ||
+        memcmp(item->parts[1], work->value->str, work->value->len) != 0) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT, "a part has changed");
+        return FALSE;
+    }
     if (!quiet)
         printf("%.*s%.*s\n", (int)item->key_size_bytes, item->key, (int)item->part_size_bytes[0],
                item->parts[0]);
@@ -147,15 +166,18 @@ static void
 report(Work *work, const gint64 times_us[4])
 {
     ReduceCounts counts = reduce_counts(work->reduce);
+    struct rusage usage;
 
+    getrusage(RUSAGE_SELF, &usage);
+    gint64 peak_kib = comm_max(work->comm, usage.ru_maxrss);
     if (comm_rank(work->comm) == 0)
         fprintf(stderr,
                 "added %" G_GUINT64_FORMAT " sent %" G_GUINT64_FORMAT " received %" G_GUINT64_FORMAT
                 " same %d spilled %" G_GUINT64_FORMAT " keys %" G_GUINT64_FORMAT
-                " ms: add %d shuffle %d gather %d\n",
+                " peak-kib %d ms: add %d shuffle %d gather %d\n",
                 counts.added_count, counts.sent_count, counts.received_count,
                 counts.sent_hash == counts.received_hash, counts.spilled_bytes, work->key_count,
-                (int)((times_us[1] - times_us[0]) / 1000),
+                (int)peak_kib, (int)((times_us[1] - times_us[0]) / 1000),
                 (int)((times_us[2] - times_us[1]) / 1000),
                 (int)((times_us[3] - times_us[2]) / 1000));
 }
@@ -169,9 +191,12 @@ run(Comm *comm, GError **error)
                            .scratch = scratch};
     g_autoptr(Reduce) reduce = reduce_new(comm, &config);
     g_autoptr(GString) text = g_string_new(NULL);
-    Work work = {.comm = comm, .reduce = reduce, .text = text};
+    g_autoptr(GString) value = g_string_new(NULL);
+    Work work = {.comm = comm, .reduce = reduce, .text = text, .value = value};
     gint64 times_us[4] = {g_get_monotonic_time()};
 
+    while (value->len < (gsize)value_bytes)
+        g_string_append_c(value, (char)('a' + value->len % 23));
     gboolean good = add_all(comm, reduce, error) && comm_rank(comm) != fail_adding;
     times_us[1] = g_get_monotonic_time();
     if (!reduce_shuffle(reduce, !good, good ? error : NULL))
@@ -204,6 +229,7 @@ main(int argc, char **argv)
         {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "Which records", "N"},
         {"inputs", 0, 0, G_OPTION_ARG_INT, &input_count, "Threads of a rank", "N"},
         {"scratch", 0, 0, G_OPTION_ARG_FILENAME, &scratch, "Where to spill", "DIR"},
+        {"value", 0, 0, G_OPTION_ARG_INT, &value_bytes, "A part to gather beside", "BYTES"},
         {"dump", 0, 0, G_OPTION_ARG_NONE, &dump, "Print the records", NULL},
         {"quiet", 0, 0, G_OPTION_ARG_NONE, &quiet, "Print no sums", NULL},
         {"fail-adding", 0, 0, G_OPTION_ARG_INT, &fail_adding, "This rank fails", "RANK"},
