@@ -39,7 +39,7 @@ JOBS_OBJS    := $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
 TOOL_OBJS    := $(BUILD)/tools/tool.o
 
 # Programs, and what each is made of.
-PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage
+PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage millrace-bill
 WORKERS  := millrace-imageworker
 BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 
@@ -55,8 +55,11 @@ $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
                             $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
 $(BUILD)/millrace-usage:    $(call objs,tools/usage*.c jobs/usage_*.c jobs/ingest_*.c) \
                             $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
+$(BUILD)/millrace-bill:     $(call objs,tools/bill*.c jobs/bill*.c) $(BUILD)/jobs/interner.o \
+                            $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
 $(BUILD)/millrace-usage:       private PKGS := $(MPI_PKGS)
+$(BUILD)/millrace-bill:        private PKGS := $(MPI_PKGS)
 $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 
 # Unit tests and fuzz targets are named after a module, and linked with its folder and those below.
@@ -165,7 +168,7 @@ torture: all $(TEST_TOOLS) $(TORTURER) ## the fault tests, with many more rounds
 
 bench: ## peers and us in one run, as ratios
 	@.ci/deps.sh build demo bench
-	$(MAKE_IN_PARALLEL) all $(TEST_TOOLS)
+	$(MAKE_IN_PARALLEL) all $(TEST_TOOLS) $(DRIVERS)
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each

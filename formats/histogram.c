@@ -73,6 +73,42 @@ histogram_merge(Histogram *into, const Histogram *from)
     into->max = MAX(into->max, from->max);
 }
 
+void
+histogram_put(const Histogram *histogram, GByteArray *out)
+{
+    guint32 used = 0;
+
+    for (guint i = 0; i < BUCKET_COUNT; i++)
+        used += histogram->buckets[i] > 0;
+    bytes_put_u64(out, histogram->sum);
+    bytes_put_u64(out, histogram->max);
+    bytes_put_u32(out, used);
+    for (guint i = 0; i < BUCKET_COUNT; i++)
+        if (histogram->buckets[i] > 0) {
+            bytes_put_u32(out, i);
+            bytes_put_u64(out, histogram->buckets[i]);
+        }
+}
+
+gboolean
+histogram_get(Histogram *into, ByteReader *reader)
+{
+    guint64 sum = bytes_get_u64(reader);
+    guint64 max = bytes_get_u64(reader);
+
+    into->sum = add_saturating(into->sum, sum);
+    into->max = MAX(into->max, max);
+    for (guint32 left = bytes_get_u32(reader); left > 0 && reader->ok; left--) {
+        guint32 bucket = bytes_get_u32(reader);
+        guint64 count = bytes_get_u64(reader);
+        if (bucket >= BUCKET_COUNT)
+            return FALSE;
+        into->buckets[bucket] += count;
+        into->count += count;
+    }
+    return reader->ok;
+}
+
 guint64
 histogram_count(const Histogram *histogram)
 {

@@ -6,6 +6,8 @@
 
 #include <glib.h>
 
+#include "formats/bytes.h"
+
 typedef struct _Histogram Histogram;
 
 /* About 60 KiB, whatever is added. */
@@ -16,6 +18,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Histogram, histogram_free)
 void histogram_add(Histogram *histogram, guint64 value);
 /* Adds what from holds; from is borrowed until return, and unchanged. */
 void histogram_merge(Histogram *into, const Histogram *from);
+
+/* Appends what it holds, and merges what was appended so. Returns FALSE when it is malformed. */
+void histogram_put(const Histogram *histogram, GByteArray *out);
+gboolean histogram_get(Histogram *into, ByteReader *reader);
 
 guint64 histogram_count(const Histogram *histogram);
 /* Exact; stays at G_MAXUINT64 once it would be more. */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "formats/csv.h"
 #include "formats/error.h"
 #include "formats/statement_internal.h"
 
@@ -21,46 +22,6 @@ enum {
     FIELD_CLASS,
     FIELD_COUNT
 };
-
-typedef struct {
-    const char *name;
-    char *at;
-    char *end;
-    guint64 line; /* of the record that is read, from 1 */
-    guint64 next_line;
-} CsvCursor;
-
-/* Takes one field off, with the separator behind it.
- * Returns: the field, or NULL when it is malformed or not ended by `separator`. */
-static char *
-take_field(CsvCursor *cursor, char separator)
-{
-    char *field = cursor->at;
-    char *in = field;
-    char *out = field;
-    gboolean quoted = in < cursor->end && *in == '"';
-
-    for (in += quoted; in < cursor->end; in++) {
-        if (quoted && *in == '"') {
-            if (in + 1 == cursor->end || in[1] != '"')
-                break;
-            in++;
-        } else if (!quoted && (*in == ',' || *in == '\n')) {
-            break;
-        }
-        if (*in == '\0')
-            return NULL;
-        cursor->next_line += *in == '\n';
-        *out++ = *in;
-    }
-    in += quoted;
-    if (in >= cursor->end || *in != separator)
-        return NULL;
-    cursor->next_line += separator == '\n';
-    cursor->at = in + 1;
-    *out = '\0';
-    return field;
-}
 
 static gboolean
 is_id(const char *text)
@@ -115,30 +76,12 @@ line_from_fields(char *const *fields, StatementLine *line)
     return !statement_line_has_sku(line) || usage_from_fields(fields, line);
 }
 
-static gboolean
-fail(const CsvCursor *cursor, GError **error)
+static void
+fail(const char *name, guint64 line, GError **error)
 {
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
-                "%s:%" G_GUINT64_FORMAT ": not a line of a bill run: the file is damaged",
-                cursor->name, cursor->line);
-    return FALSE;
-}
-
-static gboolean
-read_line(CsvCursor *cursor, GArray *lines, GError **error)
-{
-    char *fields[FIELD_COUNT];
-    StatementLine line = {0};
-    cursor->line = cursor->next_line;
-    for (guint i = 0; i < FIELD_COUNT; i++) {
-        fields[i] = take_field(cursor, i + 1 < FIELD_COUNT ? ',' : '\n');
-        if (fields[i] == NULL)
-            return fail(cursor, error);
-    }
-    if (!line_from_fields(fields, &line))
-        return fail(cursor, error);
-    g_array_append_val(lines, line);
-    return TRUE;
+                "%s:%" G_GUINT64_FORMAT ": not a line of a bill run: the file is damaged", name,
+                line);
 }
 
 GArray *
@@ -146,16 +89,23 @@ statement_parse_csv(const char *name, char *text, gsize size_bytes, GError **err
 {
     g_autoptr(GString) header = g_string_new(NULL);
     g_autoptr(GArray) lines = g_array_new(FALSE, TRUE, sizeof(StatementLine));
+    CsvCursor cursor = csv_cursor(text, size_bytes);
+
     statement_print_csv_header(header);
-    CsvCursor cursor = {.name = name, .line = 1, .next_line = 2};
     if (size_bytes < header->len || memcmp(text, header->str, header->len) != 0) {
-        fail(&cursor, error);
+        fail(name, 1, error);
         return NULL;
     }
-    cursor.at = text + header->len;
-    cursor.end = text + size_bytes;
-    while (cursor.at < cursor.end)
-        if (!read_line(&cursor, lines, error))
+    cursor.at += header->len;
+    cursor.next_line++;
+    while (cursor.at < cursor.end) {
+        char *fields[FIELD_COUNT];
+        StatementLine line = {0};
+        if (!csv_take_record(&cursor, fields, FIELD_COUNT) || !line_from_fields(fields, &line)) {
+            fail(name, cursor.line, error);
             return NULL;
+        }
+        g_array_append_val(lines, line);
+    }
     return g_steal_pointer(&lines);
 }

@@ -1,0 +1,449 @@
+/* bill_meter.c - which SKUs an event is metered by, and their sums.
+ * What depends on type, op, format and status alone is worked out once a class; what depends on the
+ * customer, once a customer. An event then costs a few additions in cells that lie together.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "jobs/bill_meter.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#include "formats/error.h"
+#include "formats/price_find.h"
+
+typedef struct {
+    gint64 metered;
+    gint64 event_count;
+} Cell;
+
+/* The versions of one SKU, and where their cells are among a customer's. */
+typedef struct {
+    const PriceVersion *versions;
+    guint version_count;
+    guint first_cell;
+    gint number; /* the event's number that is summed, or -1: events are counted */
+} PlanSku;
+
+/* What customers of the same versions have in common. */
+typedef struct {
+    PlanSku *skus[METER_PERIODS_MAX];
+    guint cell_count;
+} Plan;
+
+/* A class's note. */
+typedef struct {
+    BillOp *op;
+    guint64 skus[METER_PERIODS_MAX]; /* masks of those that match */
+} ClassNote;
+
+typedef struct {
+    const Plan *plan;
+    gsize first_cell;
+} Customer;
+
+typedef struct {
+    const Meter *meter;
+    GArray *customers; /* of Customer, by the thread's numbers */
+    GArray *cells;     /* of Cell */
+    GHashTable *plans; /* customer -> Plan, of those with prices of their own */
+    BillOps *ops;
+    GHashTable *names; /* of writers seen */
+    GByteArray *key;
+    MeterCounts counts;
+    __int128 totals[PRICEBOOK_SKUS_MAX];
+    guint64 hash;
+} MeterThread;
+
+struct _Meter {
+    MeterConfig config;
+    Plan plan; /* of everybody else */
+    SegmentColumn numbers[SEGMENT_COLUMNS];
+    guint number_count;
+    gint cpu_number;
+    gint wall_number;
+    MeterThread *threads;
+    MeterThread sum; /* after meter_finish() */
+};
+
+guint32
+meter_numbers(const MeterPeriod *periods, guint period_count)
+{
+    guint32 numbers = 1u << SEGMENT_CPU_US | 1u << SEGMENT_WALL_US;
+
+    for (guint p = 0; p < period_count; p++)
+        for (guint i = 0; i < pricebook_sku_count(periods[p].book); i++) {
+            const PriceSku *sku = pricebook_sku(periods[p].book, i);
+            if (sku->quantity != SEGMENT_COLUMNS)
+                numbers |= 1u << sku->quantity;
+        }
+    return numbers;
+}
+
+static gint
+number_of(const Meter *meter, SegmentColumn column)
+{
+    for (guint i = 0; i < meter->number_count; i++)
+        if (meter->numbers[i] == column)
+            return (gint)i;
+    return -1;
+}
+
+/* customer: NULL for everybody who has no prices of their own. */
+static void
+plan_init(Plan *plan, const Meter *meter, const char *customer)
+{
+    const MeterConfig *config = &meter->config;
+
+    memset(plan, 0, sizeof *plan);
+    for (guint p = 0; p < config->period_count; p++) {
+        const PriceBook *book = config->periods[p].book;
+        const PriceCustomer *terms = customer ? pricebook_find_customer(book, customer) : NULL;
+        plan->skus[p] = g_new0(PlanSku, pricebook_sku_count(book) + 1);
+        for (guint i = 0; i < pricebook_sku_count(book); i++) {
+            PlanSku *sku = &plan->skus[p][i];
+            sku->versions = pricebook_versions(book, terms, i, &sku->version_count);
+            sku->first_cell = plan->cell_count;
+            sku->number = number_of(meter, pricebook_sku(book, i)->quantity);
+            plan->cell_count += sku->version_count;
+        }
+    }
+}
+
+static void
+plan_clear(Plan *plan)
+{
+    for (guint p = 0; p < METER_PERIODS_MAX; p++)
+        g_clear_pointer(&plan->skus[p], g_free);
+}
+
+static void
+plan_free(gpointer data)
+{
+    plan_clear(data);
+    g_free(data);
+}
+
+static void
+thread_init(MeterThread *thread, const Meter *meter)
+{
+    thread->meter = meter;
+    thread->customers = g_array_new(FALSE, FALSE, sizeof(Customer));
+    thread->cells = g_array_new(FALSE, TRUE, sizeof(Cell));
+    thread->plans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, plan_free);
+    thread->ops = bill_ops_new();
+    thread->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    thread->key = g_byte_array_new();
+}
+
+static void
+thread_clear(MeterThread *thread)
+{
+    g_array_unref(thread->customers);
+    g_array_unref(thread->cells);
+    g_hash_table_unref(thread->plans);
+    bill_ops_free(thread->ops);
+    g_hash_table_unref(thread->names);
+    g_byte_array_unref(thread->key);
+}
+
+Meter *
+meter_new(const MeterConfig *config)
+{
+    Meter *meter = g_new0(Meter, 1);
+    guint32 numbers = meter_numbers(config->periods, config->period_count);
+
+    g_assert(config->period_count <= METER_PERIODS_MAX);
+    meter->config = *config;
+    for (SegmentColumn column = SEGMENT_TIME; column < SEGMENT_COLUMNS; column++)
+        if (numbers >> column & 1)
+            meter->numbers[meter->number_count++] = column;
+    meter->cpu_number = number_of(meter, SEGMENT_CPU_US);
+    meter->wall_number = number_of(meter, SEGMENT_WALL_US);
+    plan_init(&meter->plan, meter, NULL);
+    meter->threads = g_new0(MeterThread, config->thread_count);
+    for (guint i = 0; i < config->thread_count; i++)
+        thread_init(&meter->threads[i], meter);
+    thread_init(&meter->sum, meter);
+    return meter;
+}
+
+void
+meter_free(Meter *meter)
+{
+    for (guint i = 0; i < meter->config.thread_count; i++)
+        thread_clear(&meter->threads[i]);
+    thread_clear(&meter->sum);
+    g_free(meter->threads);
+    plan_clear(&meter->plan);
+    g_free(meter);
+}
+
+static void
+meter_class_new(gpointer data, ScanClass *class)
+{
+    const Meter *meter = data;
+    ClassNote *note = g_new0(ClassNote, 1);
+
+    for (guint p = 0; p < meter->config.period_count; p++) {
+        const PriceBook *book = meter->config.periods[p].book;
+        for (guint i = 0; i < pricebook_sku_count(book); i++)
+            if (price_matches(pricebook_sku(book, i), class->type, class->op, class->format,
+                              class->status))
+                note->skus[p] |= 1ULL << i;
+    }
+    class->note = note;
+}
+
+static void
+note_op(MeterThread *thread, const ScanEvent *event)
+{
+    const Meter *meter = thread->meter;
+    ClassNote *note = event->class->note;
+
+    if (!note->op)
+        note->op = bill_ops_find(thread->ops, event->class->op);
+    if (note->op)
+        bill_op_add(note->op, event->class->ok, (guint64)event->numbers[meter->cpu_number],
+                    (guint64)event->numbers[meter->wall_number]);
+}
+
+static const Customer *
+find_customer(MeterThread *thread, const ScanThread *scan, guint32 number)
+{
+    const Meter *meter = thread->meter;
+
+    while (thread->customers->len <= number) {
+        const char *name = scan_customer(scan, thread->customers->len);
+        Customer customer = {&meter->plan, thread->cells->len};
+        gboolean own = FALSE;
+        for (guint p = 0; p < meter->config.period_count && !own; p++) {
+            const PriceCustomer *terms =
+                pricebook_find_customer(meter->config.periods[p].book, name);
+            own = terms && terms->has_prices;
+        }
+        if (own) {
+            Plan *plan = g_hash_table_lookup(thread->plans, name);
+            if (!plan) {
+                plan = g_new0(Plan, 1);
+                plan_init(plan, meter, name);
+                g_hash_table_insert(thread->plans, g_strdup(name), plan);
+            }
+            customer.plan = plan;
+        }
+        g_array_set_size(thread->cells, (guint)(customer.first_cell + customer.plan->cell_count));
+        g_array_append_val(thread->customers, customer);
+    }
+    return &g_array_index(thread->customers, Customer, number);
+}
+
+static gboolean
+overflow(const ScanThread *scan, const ScanEvent *event, const PriceSku *sku, GError **error)
+{
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
+                "customer \"%s\": SKU \"%s\": the sum of %s is above 9223372036854775807; look for "
+                "events with impossible counts (millrace usage cat --customer)",
+                scan_customer(scan, event->customer), sku->name, sku->quantity_name);
+    return FALSE;
+}
+
+/* Adds the event to the SKUs that match and have a price at its time. */
+static gboolean
+add_to_skus(MeterThread *thread, const ScanThread *scan, const ScanEvent *event, guint p,
+            gboolean *priced, GError **error)
+{
+    const ClassNote *note = event->class->note;
+    const Customer *customer = find_customer(thread, scan, event->customer);
+    Cell *cells = &g_array_index(thread->cells, Cell, customer->first_cell);
+
+    *priced = FALSE;
+    for (guint64 left = note->skus[p]; left; left &= left - 1) {
+        guint i = (guint)__builtin_ctzll(left);
+        const PlanSku *sku = &customer->plan->skus[p][i];
+        gint v = price_find(sku->versions, sku->version_count, event->time_us);
+        if (v < 0)
+            continue;
+        gint64 quantity = sku->number < 0 ? 1 : event->numbers[sku->number];
+        Cell *cell = &cells[sku->first_cell + (guint)v];
+        if (__builtin_add_overflow(cell->metered, quantity, &cell->metered))
+            return overflow(scan, event, pricebook_sku(thread->meter->config.periods[p].book, i),
+                            error);
+        cell->event_count++;
+        *priced = TRUE;
+        if (p == 0)
+            thread->totals[i] += quantity;
+    }
+    return TRUE;
+}
+
+static gboolean
+is_within(const Period *period, gint64 time_us)
+{
+    return time_us >= period->start_us && time_us < period->end_us;
+}
+
+static gboolean
+meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *event, GError **error)
+{
+    Meter *meter = data;
+    MeterThread *thread = &meter->threads[number];
+    const MeterConfig *config = &meter->config;
+    gboolean priced = FALSE;
+
+    for (guint p = 0; p < config->period_count; p++) {
+        if (!is_within(&config->periods[p].period, event->time_us))
+            continue;
+        if (!add_to_skus(thread, scan, event, p, &priced, error))
+            return FALSE;
+        if (p > 0) {
+            gboolean late = config->late[event->segment] >> p & 1;
+            thread->counts.late_count += late;
+            thread->counts.closed_count += !late;
+            return TRUE;
+        }
+        note_op(thread, event);
+        thread->counts.billable_count += priced;
+        thread->counts.non_billable_count += !priced;
+        return TRUE;
+    }
+    for (guint i = 0; i < config->closed_count; i++)
+        if (is_within(&config->closed[i], event->time_us)) {
+            thread->counts.closed_count++;
+            return TRUE;
+        }
+    thread->counts.other_count++;
+    return TRUE;
+}
+
+gsize
+meter_key(GByteArray *key, const char *customer, char kind, guint period, guint sku, guint version)
+{
+    gsize group_bytes = strlen(customer) + 1;
+    const guint8 rest[] = {(guint8)kind, (guint8)(period >> 8),  (guint8)period, (guint8)(sku >> 8),
+                           (guint8)sku,  (guint8)(version >> 8), (guint8)version};
+
+    g_byte_array_set_size(key, 0);
+    g_byte_array_append(key, (const guint8 *)customer, (guint)group_bytes);
+    g_byte_array_append(key, rest, sizeof rest);
+    return group_bytes;
+}
+
+guint64
+meter_record_hash(const guint8 *key, gsize key_size_bytes, const gint64 *sums)
+{
+    guint64 hash = 0;
+
+    for (guint i = 0; i < METER_SUM_COUNT; i++)
+        hash += XXH3_64bits_withSeed(key, key_size_bytes, i) * (guint64)sums[i];
+    return hash;
+}
+
+guint64
+meter_hash(const Meter *meter)
+{
+    return meter->sum.hash;
+}
+
+static gboolean
+flush_customer(MeterThread *thread, guint number, const char *name, const Customer *customer,
+               GError **error)
+{
+    const MeterConfig *config = &thread->meter->config;
+    const Cell *cells = &g_array_index(thread->cells, Cell, customer->first_cell);
+
+    for (guint p = 0; p < config->period_count; p++) {
+        guint sku_count = pricebook_sku_count(config->periods[p].book);
+        for (guint i = 0; i < sku_count; i++) {
+            const PlanSku *sku = &customer->plan->skus[p][i];
+            for (guint v = 0; v < sku->version_count; v++) {
+                const Cell *cell = &cells[sku->first_cell + v];
+                const gint64 sums[METER_SUM_COUNT] = {cell->metered, cell->event_count};
+                if (cell->event_count == 0)
+                    continue;
+                gsize group_bytes = meter_key(thread->key, name, METER_KIND_USAGE, p, i, v);
+                thread->hash += meter_record_hash(thread->key->data, thread->key->len, sums);
+                if (!reduce_add(config->reduce, number, thread->key->data, thread->key->len,
+                                group_bytes, sums, error))
+                    return FALSE;
+            }
+        }
+    }
+    return TRUE;
+}
+
+static gboolean
+flush(MeterThread *thread, ScanThread *scan, guint number, GError **error)
+{
+    for (guint i = 0; i < thread->customers->len; i++)
+        if (!flush_customer(thread, number, scan_customer(scan, i),
+                            &g_array_index(thread->customers, Customer, i), error))
+            return FALSE;
+    g_array_set_size(thread->customers, 0);
+    g_array_unref(thread->cells);
+    thread->cells = g_array_new(FALSE, TRUE, sizeof(Cell));
+    scan_customers_clear(scan);
+    return TRUE;
+}
+
+static gboolean
+meter_range_done(gpointer data, ScanThread *scan, guint number, gboolean last, GError **error)
+{
+    Meter *meter = data;
+    MeterThread *thread = &meter->threads[number];
+    gsize held_bytes = scan_customers_size(scan) + thread->customers->len * sizeof(Customer) +
+                       thread->cells->len * sizeof(Cell);
+
+    scan_seen_writers(scan, thread->names);
+    if (!last && held_bytes <= meter->config.memory_bytes / meter->config.thread_count)
+        return TRUE;
+    return flush(thread, scan, number, error);
+}
+
+const ScanVisitor meter_visitor = {
+    .class_new = meter_class_new, .event = meter_event, .range_done = meter_range_done};
+
+void
+meter_finish(Meter *meter)
+{
+    MeterThread *sum = &meter->sum;
+
+    for (guint i = 0; i < meter->config.thread_count; i++) {
+        const MeterThread *thread = &meter->threads[i];
+        GHashTableIter names;
+        gpointer name;
+        sum->counts.billable_count += thread->counts.billable_count;
+        sum->counts.non_billable_count += thread->counts.non_billable_count;
+        sum->counts.late_count += thread->counts.late_count;
+        sum->counts.closed_count += thread->counts.closed_count;
+        sum->counts.other_count += thread->counts.other_count;
+        sum->hash += thread->hash;
+        for (guint sku = 0; sku < PRICEBOOK_SKUS_MAX; sku++)
+            sum->totals[sku] += thread->totals[sku];
+        g_hash_table_iter_init(&names, thread->names);
+        while (g_hash_table_iter_next(&names, &name, NULL))
+            g_hash_table_add(sum->names, g_strdup(name));
+        bill_ops_merge(sum->ops, thread->ops);
+    }
+}
+
+MeterCounts
+meter_counts(const Meter *meter)
+{
+    return meter->sum.counts;
+}
+
+const __int128 *
+meter_totals(const Meter *meter)
+{
+    return meter->sum.totals;
+}
+
+GHashTable *
+meter_writers(const Meter *meter)
+{
+    return meter->sum.names;
+}
+
+const BillOps *
+meter_ops(const Meter *meter)
+{
+    return meter->sum.ops;
+}

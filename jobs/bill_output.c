@@ -1,0 +1,210 @@
+/* bill_output.c - writes a run's files. Hashing and writing hundreds of megabytes takes as long as
+ * rating them, so each file has a thread for it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "jobs/bill_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "formats/durable.h"
+#include "formats/error.h"
+#include "jobs/bill_folder.h"
+
+enum { PIECE_BYTES = 1 << 20, PIECES_MAX = 8 };
+
+struct _BillOutput {
+    char *bills;
+    int bills_fd;
+    char *temporary; /* the folder's name for now */
+    int fd;
+    gboolean published;
+};
+
+struct _BillFile {
+    DurableStream *stream;
+    Sha256 *sha256;
+    GByteArray *piece; /* being filled */
+    GThread *thread;
+    GMutex lock;
+    GCond changed;
+    GQueue pieces; /* to be written; a NULL byte array's data ends */
+    gboolean ended;
+    guint64 size_bytes;
+    GError *error; /* the thread's, until it is joined */
+};
+
+BillOutput *
+bill_output_new(const char *bills, GError **error)
+{
+    g_autoptr(BillOutput) output = g_new0(BillOutput, 1);
+
+    output->fd = -1;
+    output->bills = g_strdup(bills);
+    output->bills_fd = durable_folder_open(bills, TRUE, error);
+    if (output->bills_fd < 0)
+        return NULL;
+    do {
+        g_free(output->temporary);
+        output->temporary = g_strdup_printf(".%08x%08x.tmp", g_random_int(), g_random_int());
+    } while (mkdirat(output->bills_fd, output->temporary, 0777) != 0 && errno == EEXIST);
+    output->fd = openat(output->bills_fd, output->temporary,
+                        O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (output->fd >= 0)
+        return g_steal_pointer(&output);
+    millrace_error_set_errno(error, durable_creation_error(errno), errno, "%s/%s", bills,
+                             output->temporary);
+    return NULL;
+}
+
+static void
+remove_folder(int parent_fd, const char *name, int fd)
+{
+    g_autoptr(GPtrArray) files = durable_folder_list(fd, "", NULL);
+
+    for (guint i = 0; files && i < files->len; i++)
+        unlinkat(fd, files->pdata[i], 0);
+    unlinkat(parent_fd, name, AT_REMOVEDIR);
+}
+
+void
+bill_output_free(BillOutput *output)
+{
+    if (output->fd >= 0) {
+        if (!output->published)
+            remove_folder(output->bills_fd, output->temporary, output->fd);
+        close(output->fd);
+    }
+    if (output->bills_fd >= 0)
+        close(output->bills_fd);
+    g_free(output->temporary);
+    g_free(output->bills);
+    g_free(output);
+}
+
+static gpointer
+write_pieces(gpointer data)
+{
+    BillFile *file = data;
+
+    for (;;) {
+        g_mutex_lock(&file->lock);
+        while (file->pieces.length == 0 && !file->ended)
+            g_cond_wait(&file->changed, &file->lock);
+        GByteArray *piece = g_queue_pop_head(&file->pieces);
+        g_cond_broadcast(&file->changed);
+        g_mutex_unlock(&file->lock);
+        if (!piece)
+            return NULL;
+        sha256_add(file->sha256, piece->data, piece->len);
+        if (!file->error)
+            durable_stream_write(file->stream, piece->data, piece->len, &file->error);
+        g_byte_array_unref(piece);
+    }
+}
+
+BillFile *
+bill_output_open(BillOutput *output, const char *name, GError **error)
+{
+    DurableStream *stream = durable_stream_open(output->fd, name, error);
+
+    if (!stream)
+        return NULL;
+    BillFile *file = g_new0(BillFile, 1);
+    file->stream = stream;
+    file->sha256 = sha256_new();
+    file->piece = g_byte_array_sized_new(PIECE_BYTES);
+    g_mutex_init(&file->lock);
+    g_cond_init(&file->changed);
+    g_queue_init(&file->pieces);
+    file->thread = g_thread_new("output", write_pieces, file);
+    return file;
+}
+
+/* Gives the piece at hand to the thread, once that has room for it. */
+static void
+hand_over(BillFile *file, gboolean last)
+{
+    g_mutex_lock(&file->lock);
+    while (file->pieces.length >= PIECES_MAX)
+        g_cond_wait(&file->changed, &file->lock);
+    g_queue_push_tail(&file->pieces, file->piece);
+    file->ended = last;
+    g_cond_broadcast(&file->changed);
+    g_mutex_unlock(&file->lock);
+    file->piece = last ? NULL : g_byte_array_sized_new(PIECE_BYTES);
+}
+
+void
+bill_file_write(BillFile *file, const void *bytes, gsize size_bytes)
+{
+    g_assert(size_bytes < G_MAXINT32);
+    g_byte_array_append(file->piece, bytes, (guint)size_bytes);
+    file->size_bytes += size_bytes;
+    if (file->piece->len >= PIECE_BYTES)
+        hand_over(file, FALSE);
+}
+
+gboolean
+bill_file_close(BillFile *file, char digest[SHA256_CHARS + 1], guint64 *size_bytes, GError **error)
+{
+    hand_over(file, TRUE);
+    g_thread_join(file->thread);
+    sha256_finish(file->sha256, digest);
+    *size_bytes = file->size_bytes;
+    gboolean good = file->error == NULL;
+    if (good) {
+        good = durable_stream_close(file->stream, error);
+    } else {
+        durable_stream_abandon(file->stream);
+        g_propagate_error(error, file->error);
+    }
+    sha256_free(file->sha256);
+    g_mutex_clear(&file->lock);
+    g_cond_clear(&file->changed);
+    g_free(file);
+    return good;
+}
+
+/* Is the run that has the name the same? */
+static gboolean
+compare_with(const BillOutput *output, const char *run, GError **error)
+{
+    g_autofree char *name = g_strconcat(run, "/" BILL_PROOF, NULL);
+    gsize ours_bytes = 0;
+    gsize theirs_bytes = 0;
+    g_autofree char *ours =
+        durable_read_file(output->fd, BILL_PROOF, BILL_FILE_MAX_BYTES, &ours_bytes, error);
+    g_autofree char *theirs =
+        ours ? durable_read_file(output->bills_fd, name, BILL_FILE_MAX_BYTES, &theirs_bytes, error)
+             : NULL;
+
+    if (!theirs)
+        return FALSE;
+    if (ours_bytes == theirs_bytes && memcmp(ours, theirs, ours_bytes) == 0)
+        return TRUE;
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INVARIANT,
+                "%s/%s: the same inputs have given another result before; compare its " BILL_PROOF
+                ", and move it away to run again",
+                output->bills, run);
+    return FALSE;
+}
+
+gboolean
+bill_output_publish(BillOutput *output, const char *run, gboolean *existed, GError **error)
+{
+    if (!durable_sync(output->fd, output->temporary, error))
+        return FALSE;
+    PublishResult result =
+        durable_publish(output->bills_fd, output->temporary, output->bills_fd, run, error);
+    *existed = result == PUBLISH_EXISTS;
+    if (*existed)
+        return compare_with(output, run, error);
+    if (result == PUBLISH_FAILED)
+        return FALSE;
+    output->published = TRUE;
+    return durable_sync(output->bills_fd, output->bills, error);
+}

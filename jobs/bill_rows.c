@@ -1,0 +1,453 @@
+/* bill_rows.c - from the columns of a block to rows. Texts are looked at once a block and value,
+ * not once an event: rows take the numbers and hashes from there. SPDX-License-Identifier:
+ * Apache-2.0 */
+#include "jobs/bill_rows.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#include "formats/error.h"
+
+enum {
+    PREFETCH_ROWS = 12,
+    CLASSES_MAX = 1 << 16, /* types x ops x formats x statuses */
+    CLASS_NAMES_MAX_BYTES = 16 << 20,
+    NAMES_MAX_BYTES = 1 << 20 /* of sources and writers kept from range to range */
+};
+
+/* Members that copies of an event may differ in. */
+#define MEASURED                                                                                   \
+    (USAGE_HAS_WRITER | USAGE_HAS_SEQUENCE | USAGE_HAS_CPU_US | USAGE_HAS_WALL_US | USAGE_HAS_NODE)
+/* What contents consists of: texts by their hashes, numbers, and which members there are. */
+static const SegmentColumn hashed_texts[] = {SEGMENT_TYPE, SEGMENT_SUBJECT, SEGMENT_REQUEST,
+                                             SEGMENT_OP,   SEGMENT_FORMAT,  SEGMENT_STATUS,
+                                             SEGMENT_EXTRA};
+static const SegmentColumn hashed_numbers[] = {SEGMENT_BYTES_IN, SEGMENT_BYTES_OUT,
+                                               SEGMENT_PIXELS_IN, SEGMENT_PIXELS_OUT};
+#define HASHED_COUNT (G_N_ELEMENTS(hashed_texts) + G_N_ELEMENTS(hashed_numbers) + 1)
+#define COLUMNS_READ                                                                               \
+    (1u << SEGMENT_ID | 1u << SEGMENT_SOURCE | 1u << SEGMENT_WRITER | 1u << SEGMENT_TIME |         \
+     1u << SEGMENT_SEQUENCE | 1u << SEGMENT_PRESENT | 1u << SEGMENT_TYPE | 1u << SEGMENT_SUBJECT | \
+     1u << SEGMENT_REQUEST | 1u << SEGMENT_OP | 1u << SEGMENT_FORMAT | 1u << SEGMENT_STATUS |      \
+     1u << SEGMENT_EXTRA | 1u << SEGMENT_BYTES_IN | 1u << SEGMENT_BYTES_OUT |                      \
+     1u << SEGMENT_PIXELS_IN | 1u << SEGMENT_PIXELS_OUT)
+
+struct _BillRows {
+    const ScanConfig *config;
+    SegmentColumn numbers[SEGMENT_COLUMNS]; /* that rows have */
+    guint number_count;
+    guint32 columns;
+    void (*class_new)(gpointer data, ScanClass *class);
+    gpointer data;
+    Interner *customers;
+    Interner *sources;
+    Interner *writers;
+    GByteArray *writers_seen; /* by number: of the range, within the times asked for */
+    GByteArray *sources_seen;
+    Interner *class_names; /* type LF op LF format LF status */
+    GPtrArray *classes;    /* owns ScanClass */
+    GString *class_name;
+    Dedupe *dedupe;
+    GStringChunk *ids;
+    SegmentBlock *block;
+    guint64 range;
+    guint range_bits;
+    ScanCounts counts;
+    /* Of the block at hand: what its values have become, by code. */
+    guint32 *source_numbers, *customer_numbers, *writer_numbers;
+    guint64 *hashes[G_N_ELEMENTS(hashed_texts)];
+    guint32 value_room;
+    guint64 class_key; /* the codes that class_number was found by */
+    guint32 class_number;
+};
+
+static void
+class_free(gpointer data)
+{
+    ScanClass *class = data;
+
+    g_free(class->note);
+    g_free(class);
+}
+
+BillRows *
+bill_rows_new(const ScanConfig *config, void (*class_new)(gpointer data, ScanClass *class),
+              gpointer data)
+{
+    BillRows *rows = g_new0(BillRows, 1);
+
+    for (SegmentColumn column = SEGMENT_TIME; column < SEGMENT_COLUMNS; column++)
+        if (config->numbers >> column & 1)
+            rows->numbers[rows->number_count++] = column;
+    rows->config = config;
+    rows->columns = COLUMNS_READ | config->numbers;
+    rows->class_new = class_new;
+    rows->data = data;
+    rows->customers = interner_new();
+    rows->sources = interner_new();
+    rows->writers = interner_new();
+    rows->writers_seen = g_byte_array_new();
+    rows->sources_seen = g_byte_array_new();
+    rows->class_names = interner_new();
+    rows->classes = g_ptr_array_new_with_free_func(class_free);
+    rows->class_name = g_string_new(NULL);
+    rows->dedupe = dedupe_new(rows->number_count, rows->writers);
+    rows->ids = g_string_chunk_new(64 << 10);
+    rows->block = segment_block_new();
+    return rows;
+}
+
+void
+bill_rows_free(BillRows *rows)
+{
+    interner_free(rows->customers);
+    interner_free(rows->sources);
+    interner_free(rows->writers);
+    g_byte_array_unref(rows->writers_seen);
+    g_byte_array_unref(rows->sources_seen);
+    interner_free(rows->class_names);
+    g_ptr_array_unref(rows->classes);
+    g_string_free(rows->class_name, TRUE);
+    dedupe_free(rows->dedupe);
+    g_string_chunk_free(rows->ids);
+    segment_block_free(rows->block);
+    g_free(rows->source_numbers);
+    g_free(rows->customer_numbers);
+    g_free(rows->writer_numbers);
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
+        g_free(rows->hashes[i]);
+    g_free(rows);
+}
+
+void
+bill_rows_begin(BillRows *rows, guint64 expected_count, guint64 range, guint range_bits)
+{
+    dedupe_clear(rows->dedupe, expected_count);
+    g_string_chunk_clear(rows->ids);
+    if (interner_size(rows->sources) > NAMES_MAX_BYTES)
+        interner_clear(rows->sources);
+    if (interner_size(rows->writers) > NAMES_MAX_BYTES)
+        interner_clear(rows->writers);
+    g_byte_array_set_size(rows->writers_seen, 0);
+    g_byte_array_set_size(rows->sources_seen, 0);
+    rows->range = range;
+    rows->range_bits = range_bits;
+    memset(&rows->counts, 0, sizeof rows->counts);
+}
+
+static void
+make_room(BillRows *rows, guint32 value_count)
+{
+    if (value_count <= rows->value_room)
+        return;
+    rows->value_room = value_count + value_count / 4;
+    rows->source_numbers = g_renew(guint32, rows->source_numbers, rows->value_room);
+    rows->customer_numbers = g_renew(guint32, rows->customer_numbers, rows->value_room);
+    rows->writer_numbers = g_renew(guint32, rows->writer_numbers, rows->value_room);
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
+        rows->hashes[i] = g_renew(guint64, rows->hashes[i], rows->value_room);
+}
+
+static void
+number_values(const SegmentTexts *texts, Interner *interner, guint32 *numbers)
+{
+    for (guint32 code = 0; code < texts->value_count; code++)
+        numbers[code] = interner_add(interner, texts->values[code], texts->size_bytes[code]);
+}
+
+/* Is a line of extra a member of ours that is only spelled otherwise? */
+static gboolean
+is_ours(const char *line, gsize size_bytes)
+{
+    static const char *const ours[] = {
+        "t\"specversion\"", "t\"id\"",     "t\"source\"",   "t\"type\"",      "t\"subject\"",
+        "t\"time\"",        "t\"writer\"", "t\"sequence\"", "d\"request\"",   "d\"op\"",
+        "d\"format\"",      "d\"status\"", "d\"bytes_in\"", "d\"bytes_out\"", "d\"pixels_in\"",
+        "d\"pixels_out\"",  "d\"cpu_us\"", "d\"wall_us\"",  "d\"node\""};
+
+    for (guint i = 0; i < G_N_ELEMENTS(ours); i++) {
+        gsize length = strlen(ours[i]);
+        if (size_bytes > length && memcmp(line, ours[i], length) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Members that are not ours, in any order. */
+static guint64
+hash_extra(const char *extra, gsize size_bytes)
+{
+    guint64 sum = 0;
+
+    for (const char *at = extra, *end = extra + size_bytes; at < end;) {
+        const char *newline = memchr(at, '\n', (gsize)(end - at));
+        gsize line_bytes = (gsize)((newline ? newline : end) - at);
+        if (!is_ours(at, line_bytes))
+            sum += XXH3_64bits(at, line_bytes);
+        at += line_bytes + 1;
+    }
+    return sum;
+}
+
+static void
+hash_values(const SegmentTexts *texts, SegmentColumn column, guint64 *hashes)
+{
+    for (guint32 code = 0; code < texts->value_count; code++) {
+        const char *value = texts->values[code];
+        gsize size = texts->size_bytes[code];
+        hashes[code] = column == SEGMENT_EXTRA ? hash_extra(value, size) : XXH3_64bits(value, size);
+    }
+}
+
+static void
+digest_values(BillRows *rows)
+{
+    const SegmentBlock *block = rows->block;
+
+    make_room(rows, segment_block_count(block));
+    number_values(segment_block_texts(block, SEGMENT_SOURCE), rows->sources, rows->source_numbers);
+    number_values(segment_block_texts(block, SEGMENT_SUBJECT), rows->customers,
+                  rows->customer_numbers);
+    number_values(segment_block_texts(block, SEGMENT_WRITER), rows->writers, rows->writer_numbers);
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
+        hash_values(segment_block_texts(block, hashed_texts[i]), hashed_texts[i], rows->hashes[i]);
+    rows->class_key = G_MAXUINT64;
+}
+
+static const char *
+value_of(const SegmentBlock *block, SegmentColumn column, guint32 row)
+{
+    const SegmentTexts *texts = segment_block_texts(block, column);
+
+    return texts->values[texts->codes[row]];
+}
+
+static guint32
+find_class(BillRows *rows, guint32 row)
+{
+    const SegmentBlock *block = rows->block;
+    const char *type = value_of(block, SEGMENT_TYPE, row);
+    const char *op = value_of(block, SEGMENT_OP, row);
+    const char *format = value_of(block, SEGMENT_FORMAT, row);
+    const char *status = value_of(block, SEGMENT_STATUS, row);
+
+    g_string_printf(rows->class_name, "%s\n%s\n%s\n%s", type, op, format, status);
+    guint32 number = interner_add(rows->class_names, rows->class_name->str, rows->class_name->len);
+    if (number == rows->classes->len) {
+        ScanClass *class = g_new0(ScanClass, 1);
+        *class = (ScanClass){g_intern_string(type),
+                             g_intern_string(op),
+                             g_intern_string(format),
+                             g_intern_string(status),
+                             strcmp(status, USAGE_STATUS_OK) == 0,
+                             NULL};
+        if (rows->class_new)
+            rows->class_new(rows->data, class);
+        g_ptr_array_add(rows->classes, class);
+    }
+    return number;
+}
+
+/* Rows beside each other are mostly of few classes; the last one's codes are remembered. */
+static guint32
+class_of(BillRows *rows, guint32 row)
+{
+    const SegmentBlock *block = rows->block;
+    guint64 type = segment_block_texts(block, SEGMENT_TYPE)->codes[row];
+    guint64 op = segment_block_texts(block, SEGMENT_OP)->codes[row];
+    guint64 format = segment_block_texts(block, SEGMENT_FORMAT)->codes[row];
+    guint64 status = segment_block_texts(block, SEGMENT_STATUS)->codes[row];
+    guint64 key = type << 48 ^ op << 32 ^ format << 16 ^ status;
+
+    if ((type | op | format | status) >> 16)
+        return find_class(rows, row);
+    if (key != rows->class_key) {
+        rows->class_number = find_class(rows, row);
+        rows->class_key = key;
+    }
+    return rows->class_number;
+}
+
+static inline int
+hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void
+put_id(BillRows *rows, Copy *copy, const char *id, gsize size_bytes)
+{
+    int bad = size_bytes == 2 * COPY_HEX_BYTES ? 0 : -1;
+
+    for (guint i = 0; bad >= 0 && i < COPY_HEX_BYTES; i++) {
+        int high = hex_value(id[2 * i]);
+        int low = hex_value(id[2 * i + 1]);
+        bad = high | low;
+        copy->id.hex[i] = (guint8)(high << 4 | low);
+    }
+    copy->id_is_text = bad < 0;
+    if (copy->id_is_text)
+        copy->id.text = g_string_chunk_insert_len(rows->ids, id, (gssize)size_bytes);
+}
+
+static void
+set_seen(GByteArray *seen, guint32 number)
+{
+    guint old = seen->len;
+
+    if (number >= old) {
+        g_byte_array_set_size(seen, number + 64);
+        memset(seen->data + old, 0, seen->len - old);
+    }
+    seen->data[number] = 1;
+}
+
+static void
+note_writer(const BillRows *rows, const Copy *copy)
+{
+    if (copy->time_us < rows->config->seen_from_us || copy->time_us >= rows->config->seen_to_us)
+        return;
+    if (interner_text_size(rows->writers, copy->writer) > 0)
+        set_seen(rows->writers_seen, copy->writer);
+    else
+        set_seen(rows->sources_seen, copy->source);
+}
+
+static void
+add_names(const GByteArray *seen, const Interner *interner, GHashTable *names)
+{
+    for (guint32 i = 0; i < seen->len; i++)
+        if (seen->data[i] && !g_hash_table_contains(names, interner_text(interner, i)))
+            g_hash_table_add(names, g_strdup(interner_text(interner, i)));
+}
+
+void
+bill_rows_seen(const BillRows *rows, GHashTable *names)
+{
+    add_names(rows->writers_seen, rows->writers, names);
+    add_names(rows->sources_seen, rows->sources, names);
+}
+
+static guint64
+hash_contents(const BillRows *rows, guint32 row)
+{
+    const SegmentBlock *block = rows->block;
+    guint64 parts[HASHED_COUNT];
+    guint count = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
+        parts[count++] = rows->hashes[i][segment_block_texts(block, hashed_texts[i])->codes[row]];
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_numbers); i++)
+        parts[count++] = (guint64)segment_block_numbers(block, hashed_numbers[i])[row];
+    parts[count++] =
+        (guint64)segment_block_numbers(block, SEGMENT_PRESENT)[row] & ~(guint64)MEASURED;
+    return XXH3_64bits(parts, sizeof parts);
+}
+
+static void
+add_row(BillRows *rows, guint32 row, guint64 identity, guint segment)
+{
+    const SegmentBlock *block = rows->block;
+    const SegmentTexts *ids = segment_block_texts(block, SEGMENT_ID);
+    Copy *copy = dedupe_slot(rows->dedupe);
+
+    copy->identity = identity;
+    copy->contents = hash_contents(rows, row);
+    copy->time_us = segment_block_numbers(block, SEGMENT_TIME)[row];
+    copy->sequence = (guint64)segment_block_numbers(block, SEGMENT_SEQUENCE)[row];
+    put_id(rows, copy, ids->values[ids->codes[row]], ids->size_bytes[ids->codes[row]]);
+    copy->source = rows->source_numbers[segment_block_texts(block, SEGMENT_SOURCE)->codes[row]];
+    copy->writer = rows->writer_numbers[segment_block_texts(block, SEGMENT_WRITER)->codes[row]];
+    copy->customer =
+        rows->customer_numbers[segment_block_texts(block, SEGMENT_SUBJECT)->codes[row]];
+    copy->class = class_of(rows, row);
+    copy->ok = ((const ScanClass *)rows->classes->pdata[copy->class])->ok;
+    copy->segment = segment;
+    for (guint i = 0; i < rows->number_count; i++)
+        copy->numbers[i] = segment_block_numbers(block, rows->numbers[i])[row];
+    note_writer(rows, copy);
+    dedupe_add(rows->dedupe);
+}
+
+static void
+add_block(BillRows *rows, guint segment, gboolean filtered)
+{
+    const guint64 *identities = segment_block_identities(rows->block);
+    guint32 count = segment_block_count(rows->block);
+
+    for (guint32 row = 0; row < count; row++) {
+        if (row + PREFETCH_ROWS < count)
+            dedupe_prefetch(rows->dedupe, identities[row + PREFETCH_ROWS]);
+        if (filtered && identities[row] >> (64 - rows->range_bits) != rows->range)
+            continue;
+        rows->counts.read_count++;
+        rows->counts.identity_sum += identities[row];
+        add_row(rows, row, identities[row], segment);
+    }
+}
+
+gboolean
+bill_rows_read(BillRows *rows, SegmentReader *reader, guint segment, GError **error)
+{
+    guint bucket_bits = segment_reader_footer(reader)->bucket_bits;
+    guint finer_bits = bucket_bits > rows->range_bits ? bucket_bits - rows->range_bits : 0;
+    gboolean filtered = rows->range_bits > bucket_bits;
+    guint first = (guint)(filtered ? rows->range >> (rows->range_bits - bucket_bits)
+                                   : rows->range << finer_bits);
+
+    for (guint bucket = first; bucket < first + (1u << finer_bits); bucket++) {
+        if (segment_bucket_count(reader, bucket) == 0)
+            continue;
+        if (!segment_block_read(rows->block, reader, bucket, rows->columns, error))
+            return FALSE;
+        digest_values(rows);
+        if (rows->classes->len > CLASSES_MAX ||
+            interner_size(rows->class_names) > CLASS_NAMES_MAX_BYTES) {
+            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
+                        "%s: more than %d combinations of type, op, format and status: these are "
+                        "names of few values, not of one for each event",
+                        segment_reader_path(reader), CLASSES_MAX);
+            return FALSE;
+        }
+        add_block(rows, segment, filtered);
+    }
+    return TRUE;
+}
+
+const ScanCounts *
+bill_rows_counts(const BillRows *rows)
+{
+    return &rows->counts;
+}
+
+const Dedupe *
+bill_rows_dedupe(const BillRows *rows)
+{
+    return rows->dedupe;
+}
+
+Interner *
+bill_rows_customers(BillRows *rows)
+{
+    return rows->customers;
+}
+
+const Interner *
+bill_rows_sources(const BillRows *rows)
+{
+    return rows->sources;
+}
+
+const Interner *
+bill_rows_writers(const BillRows *rows)
+{
+    return rows->writers;
+}
+
+const ScanClass *
+bill_rows_class(const BillRows *rows, guint32 class)
+{
+    return rows->classes->pdata[class];
+}

@@ -1,0 +1,321 @@
+/* bill_scan.c - from segments to events, each once: a range of identities at a time is read from
+ * every segment, its copies meet (bill_dedupe.c), and what counts goes to the visitor.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "jobs/bill_scan.h"
+
+#include <string.h>
+
+#include "formats/error.h"
+#include "jobs/bill_dedupe.h"
+#include "jobs/bill_rows.h"
+
+enum {
+    RANGE_BITS_MAX = 20,
+    RANGES_PER_THREAD = 4,       /* so that threads end together */
+    EVENTS_WORTH_A_RANGE = 65536 /* fewer are not worth reading blocks twice */
+};
+
+typedef struct {
+    const ScanConfig *config;
+    const ScanVisitor *visitor;
+    gpointer data;
+    guint range_bits;
+    guint64 event_count; /* of all segments */
+    guint next_range;    /* atomic: how many of this rank's are taken */
+    gboolean failed;     /* atomic */
+    GMutex lock;
+    GError *error; /* the first; under lock */
+} Scan;
+
+struct _ScanThread {
+    Scan *scan;
+    guint number;
+    SegmentReader **readers;
+    BillRows *rows;
+    ScanCounts counts;
+};
+
+const char *
+scan_source(const ScanThread *thread, guint32 source)
+{
+    return interner_text(bill_rows_sources(thread->rows), source);
+}
+
+const char *
+scan_writer(const ScanThread *thread, guint32 writer)
+{
+    return interner_text(bill_rows_writers(thread->rows), writer);
+}
+
+void
+scan_seen_writers(const ScanThread *thread, GHashTable *names)
+{
+    bill_rows_seen(thread->rows, names);
+}
+
+void
+scan_print_id(const ScanEvent *event, GString *out)
+{
+    copy_print_id(event->copy, out);
+}
+
+const char *
+scan_customer(const ScanThread *thread, guint32 customer)
+{
+    return interner_text(bill_rows_customers(thread->rows), customer);
+}
+
+guint32
+scan_customer_count(const ScanThread *thread)
+{
+    return interner_count(bill_rows_customers(thread->rows));
+}
+
+gsize
+scan_customers_size(const ScanThread *thread)
+{
+    return interner_size(bill_rows_customers(thread->rows));
+}
+
+void
+scan_customers_clear(ScanThread *thread)
+{
+    interner_clear(bill_rows_customers(thread->rows));
+}
+
+static void
+fail(Scan *scan, GError *error)
+{
+    g_mutex_lock(&scan->lock);
+    if (scan->error)
+        g_error_free(error);
+    else
+        scan->error = error;
+    g_mutex_unlock(&scan->lock);
+    g_atomic_int_set(&scan->failed, TRUE);
+}
+
+/* As many ranges as make one fit into a thread's memory, and enough of them to share out. */
+static guint
+choose_range_bits(const ScanConfig *config, guint64 event_count)
+{
+    guint64 threads = (guint64)config->rank_count * config->thread_count;
+    guint64 event_bytes =
+        dedupe_event_size((guint)__builtin_popcount(config->numbers)) + BILL_ROWS_TEXT_BYTES;
+    guint64 room = MAX(1, config->memory_bytes / config->thread_count / event_bytes);
+    guint bits = 0;
+
+    while (bits < RANGE_BITS_MAX &&
+           (event_count >> bits > room || (1ULL << bits < threads * RANGES_PER_THREAD &&
+                                           event_count >> bits > EVENTS_WORTH_A_RANGE)))
+        bits++;
+    return bits;
+}
+
+static gboolean
+read_range(ScanThread *thread, guint64 range, GError **error)
+{
+    const Scan *scan = thread->scan;
+
+    bill_rows_begin(thread->rows, scan->event_count >> scan->range_bits, range, scan->range_bits);
+    for (guint i = 0; i < scan->config->segment_count; i++)
+        if (!bill_rows_read(thread->rows, thread->readers[i], i, error))
+            return FALSE;
+    const ScanCounts *read = bill_rows_counts(thread->rows);
+    thread->counts.read_count += read->read_count;
+    thread->counts.identity_sum += read->identity_sum;
+    return TRUE;
+}
+
+static gboolean
+tell_conflict(ScanThread *thread, const Copy *winner, const Copy *other, GError **error)
+{
+    const Scan *scan = thread->scan;
+    g_autoptr(GString) id = g_string_new(NULL);
+
+    if (!scan->visitor->conflict)
+        return TRUE;
+    copy_print_id(winner, id);
+    ScanConflict conflict = {
+        .source = scan_source(thread, winner->source),
+        .id = id->str,
+        .copy_count = other->copy_count,
+    };
+    const Copy *const copies[] = {winner, other};
+    for (guint i = 0; i < 2; i++) {
+        ScanCopy *side = i == 0 ? &conflict.billed : &conflict.other;
+        side->customer = scan_customer(thread, copies[i]->customer);
+        side->status = bill_rows_class(thread->rows, copies[i]->class)->status;
+        side->time_us = copies[i]->time_us;
+        side->writer = scan_writer(thread, copies[i]->writer);
+        side->sequence = copies[i]->sequence;
+        side->segment = copies[i]->segment;
+    }
+    return scan->visitor->conflict(scan->data, thread->number, &conflict, error);
+}
+
+/* Counts and tells of what does not count beside the winner. */
+static gboolean
+judge(ScanThread *thread, const Dedupe *dedupe, const Copy *first, const Copy *winner,
+      GError **error)
+{
+    const Copy *copy = first;
+
+    for (;;) {
+        guint64 copy_count = copy->copy_count - (copy == winner);
+        if (copy == winner || (winner->ok && !copy->ok)) {
+            thread->counts.duplicate_count += copy_count;
+        } else {
+            thread->counts.conflict_count += copy_count;
+            if (!tell_conflict(thread, winner, copy, error))
+                return FALSE;
+        }
+        if (!copy->next)
+            return TRUE;
+        copy = dedupe_copy(dedupe, copy->next - 1);
+    }
+}
+
+static gboolean
+end_range(ScanThread *thread, gboolean last, GError **error)
+{
+    const Scan *scan = thread->scan;
+
+    return !scan->visitor->range_done ||
+           scan->visitor->range_done(scan->data, thread, thread->number, last, error);
+}
+
+static gboolean
+visit_range(ScanThread *thread, GError **error)
+{
+    const Scan *scan = thread->scan;
+    const Dedupe *dedupe = bill_rows_dedupe(thread->rows);
+
+    for (guint32 i = 0; i < dedupe_count(dedupe); i++) {
+        const Copy *first = dedupe_copy(dedupe, i);
+        if (!first->is_first)
+            continue;
+        const Copy *winner = dedupe_winner(dedupe, first);
+        if ((first->next || first->copy_count > 1) && !judge(thread, dedupe, first, winner, error))
+            return FALSE;
+        ScanEvent event = {
+            .source = winner->source,
+            .writer = winner->writer,
+            .customer = winner->customer,
+            .class = bill_rows_class(thread->rows, winner->class),
+            .time_us = winner->time_us,
+            .numbers = winner->numbers,
+            .segment = winner->segment,
+            .copy = winner,
+        };
+        thread->counts.distinct_count++;
+        if (!scan->visitor->event(scan->data, thread, thread->number, &event, error))
+            return FALSE;
+    }
+    return end_range(thread, FALSE, error);
+}
+
+static gboolean
+open_readers(ScanThread *thread, GError **error)
+{
+    const ScanConfig *config = thread->scan->config;
+
+    for (guint i = 0; i < config->segment_count; i++) {
+        thread->readers[i] = segment_reader_open(config->paths[i], error);
+        if (!thread->readers[i])
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+run_ranges(ScanThread *thread, GError **error)
+{
+    Scan *scan = thread->scan;
+    guint64 range_count = 1ULL << scan->range_bits;
+
+    if (!open_readers(thread, error))
+        return FALSE;
+    for (;;) {
+        guint64 taken = (guint)g_atomic_int_add(&scan->next_range, 1);
+        guint64 range = taken * scan->config->rank_count + scan->config->rank;
+        if (range >= range_count)
+            return end_range(thread, TRUE, error);
+        if (g_atomic_int_get(&scan->failed))
+            return TRUE;
+        if (scan->config->stop && g_atomic_int_get(scan->config->stop)) {
+            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED, "interrupted");
+            return FALSE;
+        }
+        if (!read_range(thread, range, error) || !visit_range(thread, error))
+            return FALSE;
+    }
+}
+
+static gpointer
+thread_main(gpointer data)
+{
+    ScanThread *thread = data;
+    Scan *scan = thread->scan;
+    GError *error = NULL;
+
+    thread->readers = g_new0(SegmentReader *, scan->config->segment_count + 1);
+    thread->rows = bill_rows_new(scan->config, scan->visitor->class_new, scan->data);
+    if (!run_ranges(thread, &error))
+        fail(scan, error);
+    bill_rows_free(thread->rows);
+    for (guint i = 0; i < scan->config->segment_count; i++)
+        g_clear_pointer(&thread->readers[i], segment_reader_free);
+    g_free(thread->readers);
+    return NULL;
+}
+
+/* The footers tell how many events there are. */
+static gboolean
+count_events(const ScanConfig *config, guint64 *event_count, GError **error)
+{
+    *event_count = 0;
+    for (guint i = 0; i < config->segment_count; i++) {
+        g_autoptr(SegmentReader) reader = segment_reader_open(config->paths[i], error);
+        if (!reader)
+            return FALSE;
+        *event_count += segment_reader_footer(reader)->event_count;
+    }
+    return TRUE;
+}
+
+gboolean
+scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer data,
+              ScanCounts *counts, GError **error)
+{
+    Scan scan = {.config = config, .visitor = visitor, .data = data};
+    g_autofree ScanThread *threads = g_new0(ScanThread, config->thread_count);
+    g_autofree GThread **handles = g_new0(GThread *, config->thread_count);
+
+    memset(counts, 0, sizeof *counts);
+    if (!count_events(config, &scan.event_count, error))
+        return FALSE;
+    scan.range_bits = choose_range_bits(config, scan.event_count);
+    g_mutex_init(&scan.lock);
+    for (guint i = 0; i < config->thread_count; i++) {
+        threads[i].scan = &scan;
+        threads[i].number = i;
+        if (i > 0)
+            handles[i] = g_thread_new("scan", thread_main, &threads[i]);
+    }
+    thread_main(&threads[0]);
+    for (guint i = 0; i < config->thread_count; i++) {
+        if (handles[i])
+            g_thread_join(handles[i]);
+        counts->read_count += threads[i].counts.read_count;
+        counts->distinct_count += threads[i].counts.distinct_count;
+        counts->duplicate_count += threads[i].counts.duplicate_count;
+        counts->conflict_count += threads[i].counts.conflict_count;
+        counts->identity_sum += threads[i].counts.identity_sum;
+    }
+    g_mutex_clear(&scan.lock);
+    if (!scan.error)
+        return TRUE;
+    g_propagate_error(error, scan.error);
+    return FALSE;
+}

@@ -1,0 +1,85 @@
+/* bill.c - millrace bill: turns usage into statements that prove themselves, and shows them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tools/bill.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs/bill.h"
+#include "tools/tool.h"
+
+static const struct {
+    const char *verb;
+    int (*run)(int argc, char **argv);
+    const char *does;
+} verbs[] = {
+    {"check-prices", bill_check_prices_main,
+     "find what is wrong with a price book before it is used"},
+    {"run", bill_run_main, "rate a period: statements, lines and their proof"},
+    {"close", bill_close_main, "make a run the period's bill, once and for good"},
+    {"explain", bill_explain_main, "the events behind a line"},
+    {"verify", bill_verify_main, "compute a run's arithmetic again and check its proof"},
+    {"stat", bill_stat_main, "totals, top customers, percentiles; usage by customer, op, hour"},
+};
+
+static void
+print_help(FILE *out)
+{
+    fputs("Example:\n"
+          "  millrace bill run --store store --prices prices.json --period 2026-11 -o bills\n"
+          "  millrace bill show bills/2026-11-0123456789abcdef acme\n"
+          "\nUsage: millrace bill VERB ...\n\nVerbs:\n",
+          out);
+    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
+        fprintf(out, "  %-13s %s\n", verbs[i].verb, verbs[i].does);
+    fputs("\nmillrace bill VERB --help tells more, and so does man millrace-bill.\n", out);
+}
+
+void
+bill_scan_options_clear(BillScanOptions *options)
+{
+    g_strfreev(options->stores);
+    g_free(options->memory);
+    g_free(options->scratch);
+}
+
+gboolean
+bill_scan_options_check(const BillScanOptions *options, guint64 *memory_bytes, GError **error)
+{
+    *memory_bytes = BILL_MEMORY_DEFAULT;
+    if (options->threads < 0 || options->threads > 4096) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                    "--threads=%d: expected a number from 1 to 4096", options->threads);
+        return FALSE;
+    }
+    return !options->memory || tool_parse_count("--memory", options->memory, BILL_MEMORY_MIN,
+                                                G_MAXINT64, memory_bytes, error);
+}
+
+gboolean
+bill_is_first_rank(void)
+{
+    const char *rank = g_getenv("OMPI_COMM_WORLD_RANK");
+
+    return !rank || strcmp(rank, "0") == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "";
+
+    if (strcmp(verb, "--version") == 0) {
+        printf("millrace %s\n", MILLRACE_VERSION);
+        return tool_finish(EXIT_ALL_DONE);
+    }
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
+        print_help(stdout);
+        return tool_finish(EXIT_ALL_DONE);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (strcmp(verb, verbs[i].verb) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    print_help(stderr);
+    return EXIT_BAD_USAGE;
+}
