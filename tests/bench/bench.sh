@@ -83,3 +83,5 @@ echo
 BENCH_DIR=$BENCH_DIR SIDE=$SIDE "$here/ranks.sh"
 echo
 BENCH_DIR=$BENCH_DIR "$here/scale.sh"
+echo
+BENCH_DIR=$BENCH_DIR "$here/reduce.sh"
