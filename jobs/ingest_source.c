@@ -108,13 +108,25 @@ ingest_source_free(IngestSource *source)
     g_free(source);
 }
 
+/* Fewer bytes than were asked for are followed by the end, or by the damage that stopped them. */
+static gssize
+read_zstd(IngestSource *source, char *buffer, gsize size_bytes, GError **error)
+{
+    gssize got = zstd_reader_read(source->zstd, buffer, size_bytes, error);
+    char behind = 0;
+
+    if (got < 0 || (gsize)got == size_bytes)
+        return got;
+    return zstd_reader_read(source->zstd, &behind, 1, error) < 0 ? -1 : got;
+}
+
 gssize
 ingest_source_read(IngestSource *source, char *buffer, gsize size_bytes, GError **error)
 {
     gsize rest = source->head_size_bytes - source->head_used_bytes;
 
     if (source->zstd)
-        return zstd_reader_read(source->zstd, buffer, size_bytes, error);
+        return read_zstd(source, buffer, size_bytes, error);
     gsize first = MIN(rest, size_bytes);
     memcpy(buffer, source->head + source->head_used_bytes, first);
     source->head_used_bytes += first;
