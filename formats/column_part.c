@@ -1,0 +1,169 @@
+/* column_part.c - parts and planes: bytes of numbers side by side, compressed where it helps.
+ * The low bytes of most counts are as good as random. zstd would find that out too, but it takes
+ * longer for it than a look at a sample does, and that is most of what building a segment costs.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "formats/column_internal.h"
+
+#include <string.h>
+
+enum {
+    PART_MIN_BYTES = 24, /* below that a frame is never smaller */
+    SAMPLE_BYTES = 1024,
+    SAMPLE_RUNS = 4, /* that it is taken from */
+    LEVEL = 1
+};
+
+void
+column_grow(gpointer memory, gsize *capacity, gsize count, gsize item_size_bytes)
+{
+    gpointer *items = memory;
+
+    if (count <= *capacity)
+        return;
+    g_free(*items);
+    *capacity = MAX(count, *capacity + *capacity / 2);
+    *items = g_malloc_n(*capacity, item_size_bytes);
+}
+
+void
+column_encoder_init(ColumnEncoder *encoder)
+{
+    *encoder = (ColumnEncoder){.compressor = compressor_new(LEVEL), .bytes = g_byte_array_new()};
+}
+
+void
+column_encoder_release(ColumnEncoder *encoder)
+{
+    compressor_free(encoder->compressor);
+    g_byte_array_unref(encoder->bytes);
+    g_free(encoder->plane);
+    g_free(encoder->numbers);
+    g_free(encoder->others);
+    *encoder = (ColumnEncoder){0};
+}
+
+void
+column_encoder_reserve(ColumnEncoder *encoder, gsize count)
+{
+    gsize capacity = encoder->capacity;
+
+    column_grow(&encoder->plane, &capacity, count, sizeof *encoder->plane);
+    capacity = encoder->capacity;
+    column_grow(&encoder->numbers, &capacity, count, sizeof *encoder->numbers);
+    column_grow(&encoder->others, &encoder->capacity, count, sizeof *encoder->others);
+}
+
+void
+column_decoder_init(ColumnDecoder *decoder)
+{
+    *decoder = (ColumnDecoder){.decompressor = decompressor_new()};
+}
+
+void
+column_decoder_release(ColumnDecoder *decoder)
+{
+    decompressor_free(decoder->decompressor);
+    g_free(decoder->planes);
+    g_free(decoder->ascending);
+    g_free(decoder->numbers);
+    *decoder = (ColumnDecoder){0};
+}
+
+gsize
+column_decoder_size(const ColumnDecoder *decoder)
+{
+    return decoder->planes_capacity + decoder->ascending_capacity * sizeof *decoder->ascending +
+           decoder->numbers_capacity * sizeof *decoder->numbers;
+}
+
+/* Are these bytes so evenly spread that compressing them is not worth the try? Of n random bytes,
+ * the squares of how often each value occurs add up to n + n (n - 1) / 256; a quarter more of the
+ * second term means that about 0.2 bits of 8 can be saved. */
+static gboolean
+looks_random(const guint8 *bytes, gsize size_bytes)
+{
+    guint16 counts[256] = {0};
+    gsize sample = MIN(size_bytes, SAMPLE_BYTES) / SAMPLE_RUNS;
+    gsize stride = size_bytes / SAMPLE_RUNS;
+    guint64 squares = 0;
+
+    for (guint run = 0; run < SAMPLE_RUNS; run++)
+        for (gsize i = 0; i < sample; i++)
+            counts[bytes[run * stride + i]]++;
+    for (guint i = 0; i < G_N_ELEMENTS(counts); i++)
+        squares += (guint64)counts[i] * counts[i];
+    guint64 n = sample * SAMPLE_RUNS;
+    return (squares - n) * 256 * 4 < n * (n - 1) * 5;
+}
+
+void
+column_put_part(ColumnEncoder *encoder, GByteArray *out, const guint8 *bytes, gsize size_bytes)
+{
+    guint at = out->len;
+    gsize stored = 0;
+
+    g_assert(size_bytes <= COLUMN_TEXT_MAX_BYTES);
+    g_byte_array_set_size(out, at + sizeof(guint32) + (guint)size_bytes);
+    guint8 *to = out->data + at + sizeof(guint32);
+    if (size_bytes >= PART_MIN_BYTES && !looks_random(bytes, size_bytes))
+        stored = compressor_block(encoder->compressor, bytes, size_bytes, to, size_bytes - 1);
+    if (stored == 0) {
+        memcpy(to, bytes, size_bytes);
+        stored = size_bytes;
+    }
+    guint32 little = GUINT32_TO_LE((guint32)stored);
+    memcpy(out->data + at, &little, sizeof little);
+    g_byte_array_set_size(out, at + sizeof little + (guint)stored);
+}
+
+const guint8 *
+column_get_part(ColumnDecoder *decoder, ByteReader *reader, guint8 *room, gsize size_bytes)
+{
+    gsize stored = bytes_get_u32(reader);
+    const guint8 *bytes = bytes_get_blob(reader, stored);
+
+    if (!bytes || stored > size_bytes)
+        return NULL;
+    if (stored == size_bytes)
+        return bytes;
+    if (!decompressor_block(decoder->decompressor, bytes, stored, room, size_bytes))
+        return NULL;
+    return room;
+}
+
+guint
+column_plane_count(guint64 highest)
+{
+    guint count = 0;
+
+    for (; highest > 0; highest >>= 8)
+        count++;
+    return count;
+}
+
+void
+column_put_planes(ColumnEncoder *encoder, GByteArray *out, const guint64 *numbers, gsize count,
+                  guint plane_count)
+{
+    for (guint plane = 0; plane < plane_count; plane++) {
+        for (gsize i = 0; i < count; i++)
+            encoder->plane[i] = (guint8)(numbers[i] >> (8 * plane));
+        column_put_part(encoder, out, encoder->plane, count);
+    }
+}
+
+gboolean
+column_get_planes(ColumnDecoder *decoder, ByteReader *reader, gsize count, guint plane_count,
+                  const guint8 *planes[COLUMN_PLANES_MAX])
+{
+    if (plane_count > COLUMN_PLANES_MAX)
+        return FALSE;
+    /* Every plane is at least a few bytes of the column, so a lie about their number ends soon. */
+    column_grow(&decoder->planes, &decoder->planes_capacity, count * plane_count, 1);
+    for (guint plane = 0; plane < plane_count; plane++) {
+        planes[plane] = column_get_part(decoder, reader, decoder->planes + plane * count, count);
+        if (!planes[plane])
+            return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,261 @@
+/* segment_block.c - a bucket's columns, decoded. What a column says is checked before anybody sees
+ * it: the checksum first, then each size and code, then what the columns mean together.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "formats/segment_internal.h"
+
+#define BIT(column) (1u << (column))
+#define IDENTITY_OF (BIT(SEGMENT_ID) | BIT(SEGMENT_SOURCE))
+
+typedef struct {
+    gint64 *values;
+    gsize capacity;
+} Numbers;
+
+struct _SegmentBlock {
+    guint64 reader_serial; /* 0: nothing has been read */
+    guint bucket;
+    guint32 count;
+    guint32 columns; /* that it has */
+    ColumnDecoder decoder;
+    ColumnTexts texts[SEGMENT_TEXTS];
+    Numbers numbers[SEGMENT_COLUMNS]; /* those of numbers */
+    guint64 *identities;
+    gsize identities_capacity;
+    gboolean has_identities;
+    guint64 *seeds;
+    gsize seeds_capacity;
+    guint8 *stored; /* columns as they are in the file */
+    gsize stored_capacity;
+};
+
+SegmentBlock *
+segment_block_new(void)
+{
+    SegmentBlock *block = g_new0(SegmentBlock, 1);
+
+    column_decoder_init(&block->decoder);
+    return block;
+}
+
+void
+segment_block_free(SegmentBlock *block)
+{
+    for (guint i = 0; i < SEGMENT_TEXTS; i++)
+        column_texts_release(&block->texts[i]);
+    for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
+        g_free(block->numbers[i].values);
+    column_decoder_release(&block->decoder);
+    g_free(block->identities);
+    g_free(block->seeds);
+    g_free(block->stored);
+    g_free(block);
+}
+
+gsize
+segment_block_size(const SegmentBlock *block)
+{
+    gsize size = sizeof *block + column_decoder_size(&block->decoder) + block->stored_capacity +
+                 (block->identities_capacity + block->seeds_capacity) * sizeof(guint64);
+
+    for (guint i = 0; i < SEGMENT_TEXTS; i++)
+        size += column_texts_size(&block->texts[i]);
+    for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
+        size += block->numbers[i].capacity * sizeof *block->numbers[i].values;
+    return size;
+}
+
+/* Times within what the footer says; counts not negative; present no wider than it is. */
+static gboolean
+numbers_hold(const SegmentFooter *footer, guint column, const gint64 *values, guint32 count)
+{
+    gint64 lowest = values[0];
+    gint64 highest = values[0];
+
+    if (column == SEGMENT_SEQUENCE)
+        return TRUE;
+    for (guint32 i = 1; i < count; i++) {
+        lowest = MIN(lowest, values[i]);
+        highest = MAX(highest, values[i]);
+    }
+    if (column == SEGMENT_TIME)
+        return lowest >= footer->time_min_us && highest <= footer->time_max_us;
+    return lowest >= 0 && (column != SEGMENT_PRESENT || highest <= USAGE_HAS_ALL);
+}
+
+static gboolean
+decode_column(SegmentBlock *block, const SegmentFooter *footer, guint column, const guint8 *bytes,
+              gsize size_bytes)
+{
+    if (column < SEGMENT_TEXTS)
+        return column_get_texts(&block->decoder, bytes, size_bytes, &block->texts[column],
+                                block->count);
+    Numbers *numbers = &block->numbers[column];
+    column_grow(&numbers->values, &numbers->capacity, block->count, sizeof *numbers->values);
+    gboolean decoded =
+        column == SEGMENT_SEQUENCE
+            ? column_get_sequences(&block->decoder, bytes, size_bytes, numbers->values,
+                                   block->count, &block->texts[SEGMENT_WRITER].texts)
+            : column_get_numbers(&block->decoder, bytes, size_bytes, numbers->values, block->count);
+    return decoded && numbers_hold(footer, column, numbers->values, block->count);
+}
+
+/* Reads the columns from first up to end, which lie one behind the other. */
+static gboolean
+read_columns(SegmentBlock *block, SegmentReader *reader, guint first, guint end, GError **error)
+{
+    const SegmentContents *contents = segment_reader_contents(reader);
+    const SegmentColumnPlace *places = &contents->columns[block->bucket * SEGMENT_COLUMNS];
+    const SegmentColumnPlace *last = &places[end - 1];
+    gsize size = last->offset + last->size_bytes - places[first].offset;
+
+    column_grow(&block->stored, &block->stored_capacity, size, 1);
+    if (!segment_reader_fetch(reader, places[first].offset, block->stored, size, error))
+        return FALSE;
+    for (guint column = first; column < end; column++) {
+        const guint8 *bytes = block->stored + (places[column].offset - places[first].offset);
+        gsize size_bytes = places[column].size_bytes;
+        if (segment_checksum(bytes, size_bytes, block->bucket, column) != places[column].checksum)
+            return segment_reader_corrupt(reader, error, block->bucket, column,
+                                          "the checksum does not hold");
+        if (!decode_column(block, &contents->footer, column, bytes, size_bytes))
+            return segment_reader_corrupt(reader, error, block->bucket, column,
+                                          "it cannot be decoded");
+        block->columns |= BIT(column);
+    }
+    return TRUE;
+}
+
+/* Makes the identities, and checks that they belong into the bucket. */
+static gboolean
+make_identities(SegmentBlock *block, SegmentReader *reader, GError **error)
+{
+    const SegmentTexts *ids = &block->texts[SEGMENT_ID].texts;
+    const SegmentTexts *sources = &block->texts[SEGMENT_SOURCE].texts;
+    guint bucket_bits = segment_reader_footer(reader)->bucket_bits;
+    guint64 wrong = 0;
+
+    column_grow(&block->identities, &block->identities_capacity, block->count,
+                sizeof *block->identities);
+    column_grow(&block->seeds, &block->seeds_capacity, sources->value_count, sizeof *block->seeds);
+    for (guint32 i = 0; i < sources->value_count; i++)
+        block->seeds[i] = usage_source_seed(sources->values[i]);
+    for (guint32 i = 0; i < block->count; i++) {
+        guint32 id = ids->codes[i];
+        guint64 identity = usage_identity_hash(block->seeds[sources->codes[i]], ids->values[id],
+                                               ids->size_bytes[id]);
+        block->identities[i] = identity;
+        if (bucket_bits > 0)
+            wrong |= identity >> (64 - bucket_bits) ^ block->bucket;
+    }
+    if (wrong != 0)
+        return segment_reader_corrupt(reader, error, block->bucket, SEGMENT_ID,
+                                      "an event is of another bucket");
+    block->has_identities = TRUE;
+    return TRUE;
+}
+
+gboolean
+segment_block_read(SegmentBlock *block, SegmentReader *reader, guint bucket, guint32 columns,
+                   GError **error)
+{
+    guint32 count = segment_bucket_count(reader, bucket);
+
+    if (block->reader_serial != segment_reader_serial(reader) || block->bucket != bucket) {
+        block->reader_serial = segment_reader_serial(reader);
+        block->bucket = bucket;
+        block->count = count;
+        block->columns = 0;
+        block->has_identities = FALSE;
+    }
+    if (columns & BIT(SEGMENT_SEQUENCE))
+        columns |= BIT(SEGMENT_WRITER); /* which they are counted by */
+    guint32 wanted = columns & ~block->columns & SEGMENT_ALL_COLUMNS;
+    if (count == 0) {
+        for (guint i = 0; i < SEGMENT_TEXTS; i++)
+            block->texts[i].texts = (SegmentTexts){0};
+        block->columns |= wanted;
+        block->has_identities = TRUE;
+        return TRUE;
+    }
+    for (guint first = 0; first < SEGMENT_COLUMNS; first++) {
+        guint end = first;
+        while (wanted & BIT(end))
+            end++;
+        if (end > first && !read_columns(block, reader, first, end, error))
+            return FALSE;
+        first = end;
+    }
+    if ((block->columns & IDENTITY_OF) == IDENTITY_OF && !block->has_identities)
+        return make_identities(block, reader, error);
+    return TRUE;
+}
+
+guint32
+segment_block_count(const SegmentBlock *block)
+{
+    return block->count;
+}
+
+const SegmentTexts *
+segment_block_texts(const SegmentBlock *block, SegmentColumn column)
+{
+    g_assert(column < SEGMENT_TEXTS && block->columns & BIT(column));
+    return &block->texts[column].texts;
+}
+
+const gint64 *
+segment_block_numbers(const SegmentBlock *block, SegmentColumn column)
+{
+    g_assert(column >= SEGMENT_TEXTS && column < SEGMENT_COLUMNS && block->columns & BIT(column));
+    return block->numbers[column].values;
+}
+
+const guint64 *
+segment_block_identities(SegmentBlock *block)
+{
+    g_assert(block->has_identities);
+    return block->identities;
+}
+
+static const char *
+text_of(const SegmentBlock *block, SegmentColumn column, guint32 row)
+{
+    const SegmentTexts *texts = &block->texts[column].texts;
+    return texts->values[texts->codes[row]];
+}
+
+static gint64
+number_of(const SegmentBlock *block, SegmentColumn column, guint32 row)
+{
+    return block->numbers[column].values[row];
+}
+
+void
+segment_block_event(const SegmentBlock *block, guint32 row, UsageEvent *event)
+{
+    g_assert(row < block->count && block->columns == SEGMENT_ALL_COLUMNS);
+    *event = (UsageEvent){
+        .id = text_of(block, SEGMENT_ID, row),
+        .source = text_of(block, SEGMENT_SOURCE, row),
+        .type = text_of(block, SEGMENT_TYPE, row),
+        .subject = text_of(block, SEGMENT_SUBJECT, row),
+        .time_us = number_of(block, SEGMENT_TIME, row),
+        .writer = text_of(block, SEGMENT_WRITER, row),
+        .sequence = (guint64)number_of(block, SEGMENT_SEQUENCE, row),
+        .request = text_of(block, SEGMENT_REQUEST, row),
+        .op = text_of(block, SEGMENT_OP, row),
+        .format = text_of(block, SEGMENT_FORMAT, row),
+        .status = text_of(block, SEGMENT_STATUS, row),
+        .bytes_in = (guint64)number_of(block, SEGMENT_BYTES_IN, row),
+        .bytes_out = (guint64)number_of(block, SEGMENT_BYTES_OUT, row),
+        .pixels_in = (guint64)number_of(block, SEGMENT_PIXELS_IN, row),
+        .pixels_out = (guint64)number_of(block, SEGMENT_PIXELS_OUT, row),
+        .cpu_us = (guint64)number_of(block, SEGMENT_CPU_US, row),
+        .wall_us = (guint64)number_of(block, SEGMENT_WALL_US, row),
+        .node = text_of(block, SEGMENT_NODE, row),
+        .extra = text_of(block, SEGMENT_EXTRA, row),
+        .present = (guint32)number_of(block, SEGMENT_PRESENT, row),
+    };
+}
