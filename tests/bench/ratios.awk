@@ -1,5 +1,6 @@
 # ratios.awk - from lines "ROUND CONTENDER IMAGES NANOSECONDS" to medians: images a second, and
 # their ratio to the bare loop (-v base=CONTENDER: to that one) of the same round.
+# -v unit=NAME: something else than images.
 # SPDX-License-Identifier: Apache-2.0
 {
     rate[$1, $2] = $3 / $4 * 1e9
@@ -26,10 +27,12 @@ function median(name, as_ratio,    i, j, t, v)
 BEGIN {
     if (!base)
         base = "bare_loop"
+    if (!unit)
+        unit = "images"
 }
 
 END {
-    printf "%-20s %10s %20s\n", "", "images/s", "ratio to " base
+    printf "%-20s %10s %20s\n", "", unit "/s", "ratio to " base
     for (i = 1; i <= n; i++)
         printf "%-20s %10.1f %20.3f\n", order[i], median(order[i], 0), median(order[i], 1)
 }
