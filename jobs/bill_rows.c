@@ -32,6 +32,25 @@ static const SegmentColumn hashed_numbers[] = {SEGMENT_BYTES_IN, SEGMENT_BYTES_O
      1u << SEGMENT_EXTRA | 1u << SEGMENT_BYTES_IN | 1u << SEGMENT_BYTES_OUT |                      \
      1u << SEGMENT_PIXELS_IN | 1u << SEGMENT_PIXELS_OUT)
 
+enum { CLASS_SLOTS = 256, CODE_BITS = 12 };
+
+/* Where the columns of the block at hand are. */
+typedef struct {
+    const SegmentTexts *ids;
+    const guint32 *sources, *customers, *writers;
+    const guint32 *types, *ops, *formats, *statuses;
+    const guint32 *hashed_codes[G_N_ELEMENTS(hashed_texts)];
+    const gint64 *hashed_numbers[G_N_ELEMENTS(hashed_numbers)];
+    const gint64 *times, *sequences, *present;
+    const gint64 *numbers[SEGMENT_COLUMNS];
+} View;
+
+/* The class that a row's codes have been found to be; key 0 is none. */
+typedef struct {
+    guint64 key;
+    guint32 class;
+} ClassSlot;
+
 struct _BillRows {
     const ScanConfig *config;
     SegmentColumn numbers[SEGMENT_COLUMNS]; /* that rows have */
@@ -57,8 +76,8 @@ struct _BillRows {
     guint32 *source_numbers, *customer_numbers, *writer_numbers;
     guint64 *hashes[G_N_ELEMENTS(hashed_texts)];
     guint32 value_room;
-    guint64 class_key; /* the codes that class_number was found by */
-    guint32 class_number;
+    ClassSlot class_slots[CLASS_SLOTS];
+    View view;
 };
 
 static void
@@ -211,7 +230,32 @@ digest_values(BillRows *rows)
     number_values(segment_block_texts(block, SEGMENT_WRITER), rows->writers, rows->writer_numbers);
     for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
         hash_values(segment_block_texts(block, hashed_texts[i]), hashed_texts[i], rows->hashes[i]);
-    rows->class_key = G_MAXUINT64;
+    memset(rows->class_slots, 0, sizeof rows->class_slots);
+}
+
+static void
+look_at(BillRows *rows)
+{
+    const SegmentBlock *block = rows->block;
+    View *view = &rows->view;
+
+    view->ids = segment_block_texts(block, SEGMENT_ID);
+    view->sources = segment_block_texts(block, SEGMENT_SOURCE)->codes;
+    view->customers = segment_block_texts(block, SEGMENT_SUBJECT)->codes;
+    view->writers = segment_block_texts(block, SEGMENT_WRITER)->codes;
+    view->types = segment_block_texts(block, SEGMENT_TYPE)->codes;
+    view->ops = segment_block_texts(block, SEGMENT_OP)->codes;
+    view->formats = segment_block_texts(block, SEGMENT_FORMAT)->codes;
+    view->statuses = segment_block_texts(block, SEGMENT_STATUS)->codes;
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
+        view->hashed_codes[i] = segment_block_texts(block, hashed_texts[i])->codes;
+    for (guint i = 0; i < G_N_ELEMENTS(hashed_numbers); i++)
+        view->hashed_numbers[i] = segment_block_numbers(block, hashed_numbers[i]);
+    view->times = segment_block_numbers(block, SEGMENT_TIME);
+    view->sequences = segment_block_numbers(block, SEGMENT_SEQUENCE);
+    view->present = segment_block_numbers(block, SEGMENT_PRESENT);
+    for (guint i = 0; i < rows->number_count; i++)
+        view->numbers[i] = segment_block_numbers(block, rows->numbers[i]);
 }
 
 static const char *
@@ -248,24 +292,26 @@ find_class(BillRows *rows, guint32 row)
     return number;
 }
 
-/* Rows beside each other are mostly of few classes; the last one's codes are remembered. */
+/* There are few classes in a block, so their codes are remembered. */
 static guint32
 class_of(BillRows *rows, guint32 row)
 {
-    const SegmentBlock *block = rows->block;
-    guint64 type = segment_block_texts(block, SEGMENT_TYPE)->codes[row];
-    guint64 op = segment_block_texts(block, SEGMENT_OP)->codes[row];
-    guint64 format = segment_block_texts(block, SEGMENT_FORMAT)->codes[row];
-    guint64 status = segment_block_texts(block, SEGMENT_STATUS)->codes[row];
-    guint64 key = type << 48 ^ op << 32 ^ format << 16 ^ status;
+    const View *view = &rows->view;
+    guint64 type = view->types[row];
+    guint64 op = view->ops[row];
+    guint64 format = view->formats[row];
+    guint64 status = view->statuses[row];
 
-    if ((type | op | format | status) >> 16)
+    if ((type | op | format | status) >> CODE_BITS)
         return find_class(rows, row);
-    if (key != rows->class_key) {
-        rows->class_number = find_class(rows, row);
-        rows->class_key = key;
+    guint64 key = 1 | ((((type << CODE_BITS | op) << CODE_BITS) | format) << CODE_BITS | status)
+                          << 1;
+    ClassSlot *slot = &rows->class_slots[(key * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15)) >> 56];
+    if (slot->key != key) {
+        slot->class = find_class(rows, row);
+        slot->key = key;
     }
-    return rows->class_number;
+    return slot->class;
 }
 
 static inline int
@@ -333,40 +379,38 @@ bill_rows_seen(const BillRows *rows, GHashTable *names)
 static guint64
 hash_contents(const BillRows *rows, guint32 row)
 {
-    const SegmentBlock *block = rows->block;
+    const View *view = &rows->view;
     guint64 parts[HASHED_COUNT];
     guint count = 0;
 
     for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
-        parts[count++] = rows->hashes[i][segment_block_texts(block, hashed_texts[i])->codes[row]];
+        parts[count++] = rows->hashes[i][view->hashed_codes[i][row]];
     for (guint i = 0; i < G_N_ELEMENTS(hashed_numbers); i++)
-        parts[count++] = (guint64)segment_block_numbers(block, hashed_numbers[i])[row];
-    parts[count++] =
-        (guint64)segment_block_numbers(block, SEGMENT_PRESENT)[row] & ~(guint64)MEASURED;
+        parts[count++] = (guint64)view->hashed_numbers[i][row];
+    parts[count++] = (guint64)view->present[row] & ~(guint64)MEASURED;
     return XXH3_64bits(parts, sizeof parts);
 }
 
 static void
 add_row(BillRows *rows, guint32 row, guint64 identity, guint segment)
 {
-    const SegmentBlock *block = rows->block;
-    const SegmentTexts *ids = segment_block_texts(block, SEGMENT_ID);
+    const View *view = &rows->view;
     Copy *copy = dedupe_slot(rows->dedupe);
+    guint32 id = view->ids->codes[row];
 
     copy->identity = identity;
     copy->contents = hash_contents(rows, row);
-    copy->time_us = segment_block_numbers(block, SEGMENT_TIME)[row];
-    copy->sequence = (guint64)segment_block_numbers(block, SEGMENT_SEQUENCE)[row];
-    put_id(rows, copy, ids->values[ids->codes[row]], ids->size_bytes[ids->codes[row]]);
-    copy->source = rows->source_numbers[segment_block_texts(block, SEGMENT_SOURCE)->codes[row]];
-    copy->writer = rows->writer_numbers[segment_block_texts(block, SEGMENT_WRITER)->codes[row]];
-    copy->customer =
-        rows->customer_numbers[segment_block_texts(block, SEGMENT_SUBJECT)->codes[row]];
+    copy->time_us = view->times[row];
+    copy->sequence = (guint64)view->sequences[row];
+    put_id(rows, copy, view->ids->values[id], view->ids->size_bytes[id]);
+    copy->source = rows->source_numbers[view->sources[row]];
+    copy->writer = rows->writer_numbers[view->writers[row]];
+    copy->customer = rows->customer_numbers[view->customers[row]];
     copy->class = class_of(rows, row);
     copy->ok = ((const ScanClass *)rows->classes->pdata[copy->class])->ok;
     copy->segment = segment;
     for (guint i = 0; i < rows->number_count; i++)
-        copy->numbers[i] = segment_block_numbers(block, rows->numbers[i])[row];
+        copy->numbers[i] = view->numbers[i][row];
     note_writer(rows, copy);
     dedupe_add(rows->dedupe);
 }
@@ -403,6 +447,7 @@ bill_rows_read(BillRows *rows, SegmentReader *reader, guint segment, GError **er
         if (!segment_block_read(rows->block, reader, bucket, rows->columns, error))
             return FALSE;
         digest_values(rows);
+        look_at(rows);
         if (rows->classes->len > CLASSES_MAX ||
             interner_size(rows->class_names) > CLASS_NAMES_MAX_BYTES) {
             g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
