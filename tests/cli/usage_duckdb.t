@@ -41,11 +41,13 @@ compare()
     ok $? "$name: and so is every sum of $(wc -l <theirs) lines" || diff ours theirs | head -n 10 >&2
 }
 
-"$generate" -n 200000 -s 1 -d 3 -c 500 -o plain
+"$generate" -n 200000 -s 1 -d 3 -c 500 -o plain -t totals.json
 compare plain
+is "$(awk -F , '{ events += $4 } END { print events }' ours)" "$(jq .distinct totals.json)" \
+    'plain: every event counts once'
 "$generate" -n 200000 -s 2 -d 5 -x 2 -l 3 -k 90 -u 5 -f 10 -c 20 -w 5 -o hard
 compare hard
-is "$(awk -F , 'NR > 1 { print $3 }' theirs | cut -c 1-7 | sort -u)" 2026-11 \
+is "$(awk -F , 'NR > 1 { print substr($3, 1, 7) }' oracle.csv | sort -u)" 2026-11 \
     'hard: what is of another month is not of this one'
 # Copies and conflicts nearly everywhere, of one customer at that.
 "$generate" -n 200000 -s 3 -d 40 -x 20 -f 30 -k 3600 -c 1 -w 2 -o copies
