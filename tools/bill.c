@@ -18,7 +18,9 @@ static const struct {
     {"run", bill_run_main, "rate a period: statements, lines and their proof"},
     {"close", bill_close_main, "make a run the period's bill, once and for good"},
     {"explain", bill_explain_main, "the events behind a line"},
+    {"diff", bill_diff_main, "what two runs charge differently"},
     {"verify", bill_verify_main, "compute a run's arithmetic again and check its proof"},
+    {"export", bill_export_main, "a run as FOCUS, for other programs"},
     {"stat", bill_stat_main, "totals, top customers, percentiles; usage by customer, op, hour"},
 };
 
