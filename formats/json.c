@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/error.h"
@@ -202,6 +203,16 @@ json_object_free(JsonObject *object)
     g_free(object);
 }
 
+void
+json_object_print_pretty(const JsonObject *object, GString *out)
+{
+    char *text = json_dumps(object->json, JSON_INDENT(2));
+    g_assert(text != NULL); /* whatever was parsed can be written */
+    g_string_append(out, text);
+    g_string_append_c(out, '\n');
+    free(text);
+}
+
 gboolean
 json_object_has(const JsonObject *object, const char *key)
 {
@@ -224,6 +235,16 @@ json_object_int(const JsonObject *object, const char *key, gint64 *value)
     if (!json_is_integer(member))
         return FALSE;
     *value = json_integer_value(member);
+    return TRUE;
+}
+
+gboolean
+json_object_bool(const JsonObject *object, const char *key, gboolean *value)
+{
+    const json_t *member = json_object_get(object->json, key);
+    if (!json_is_boolean(member))
+        return FALSE;
+    *value = json_is_true(member);
     return TRUE;
 }
 

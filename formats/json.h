@@ -28,9 +28,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonObject, json_object_free)
 /* Returns: the string, borrowed from the object; NULL when key is absent, null, or not a string
  * (*wrong_type then set, if given). */
 const char *json_object_string(const JsonObject *object, const char *key, gboolean *wrong_type);
+/* Appends the object for people: a member a line, in the order of the text. */
+void json_object_print_pretty(const JsonObject *object, GString *out);
 gboolean json_object_has(const JsonObject *object, const char *key);
 /* Returns TRUE and *value when key is an integer. */
 gboolean json_object_int(const JsonObject *object, const char *key, gint64 *value);
+/* Returns TRUE and *value when key is true or false. */
+gboolean json_object_bool(const JsonObject *object, const char *key, gboolean *value);
 /* A nested object, borrowed until its parent is freed; release it with json_object_free() too. NULL
  * if none. */
 JsonObject *json_object_object(const JsonObject *object, const char *key);

@@ -188,6 +188,28 @@ Test(json, members_and_elements_come_in_the_order_of_the_text)
     cr_expect_null(json_object_list(object, ""));
 }
 
+Test(json, only_true_and_false_are_booleans)
+{
+    gboolean value = 7;
+    g_autoptr(JsonObject) object = parsed("{\"t\":true,\"f\":false,\"n\":null,\"i\":1}");
+    cr_expect_not(json_object_bool(object, "n", &value));
+    cr_expect_not(json_object_bool(object, "i", &value));
+    cr_expect_not(json_object_bool(object, "absent", &value));
+    cr_expect_eq(value, 7);
+    cr_expect(json_object_bool(object, "f", &value));
+    cr_expect_not(value);
+    cr_expect(json_object_bool(object, "t", &value));
+    cr_expect(value);
+}
+
+Test(json, an_object_is_printed_for_people)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(JsonObject) object = parsed("{\"z\":[1,\"\u00e9/\"],\"a\":{}}");
+    json_object_print_pretty(object, out);
+    expect_text(out->str, "{\n  \"z\": [\n    1,\n    \"é/\"\n  ],\n  \"a\": {}\n}\n");
+}
+
 Test(json, what_is_not_one_strict_object_is_refused)
 {
     expect_refused("");
