@@ -178,7 +178,7 @@ for threads in 1 2 7; do
     "$usage" ingest --store "threads-$threads" --threads "$threads" --region 1Mi large.ndjson \
         >stdout 2>stderr
     is "$? $(told '.segments | length')" '0 5' "$threads threads make five segments of five regions"
-    is "$(files "threads-$threads" segments logs)" "$(files threads-1 segments logs)" 'the same ones'
+    is "$(files "threads-$threads" segments logs)" "$(files threads-1 segments logs)" 'the same'
 done
 # shellcheck disable=SC2002 # as above
 cat large.ndjson | "$usage" ingest --store from-pipe --region 1Mi - >stdout 2>stderr
