@@ -32,13 +32,13 @@ known(const Scratch *scratch, const char *first_line)
 
     cr_assert_not_null(logs);
     for (guint i = 0; i < logs->len; i++) {
-        const StoreLog *log = &g_array_index(logs, StoreLog, i);
-        cr_expect_str_eq(log->first_line, first_line);
-        cr_expect_str_eq(log->from_prefix, one);
-        cr_expect_str_eq(log->prefix, two);
-        cr_expect_eq(log->line_count, log->size_bytes);
-        g_string_append_printf(text, "%s%d-%d", i ? " " : "", (int)log->from_bytes,
-                               (int)log->size_bytes);
+        StoreLog log = g_array_index(logs, StoreLog, i);
+        cr_expect_str_eq(log.first_line, first_line);
+        cr_expect_str_eq(log.from_prefix, one);
+        cr_expect_str_eq(log.prefix, two);
+        cr_expect_eq(log.line_count, log.size_bytes);
+        g_string_append_printf(text, "%s%d-%d", i ? " " : "", (int)log.from_bytes,
+                               (int)log.size_bytes);
     }
     return g_string_free(text, FALSE);
 }

@@ -108,6 +108,8 @@ Test(store_seal, a_word_is_given_once)
 
 Test(store_seal, what_is_no_seal_is_refused)
 {
+    static const char beyond[] = "{\"version\":1,\"writer\":\"w\",\"period\":\"2026-11\","
+                                 "\"through\":1,\"lost\":[{\"first\":1,\"last\":2}]}";
     static const char *const texts[] = {
         "",
         "{}",
@@ -118,8 +120,8 @@ Test(store_seal, what_is_no_seal_is_refused)
         "{\"version\":1,\"writer\":\"w\",\"period\":\"2026-11\",\"through\":-1,\"lost\":[]}",
         "{\"version\":1,\"writer\":\"w\",\"period\":\"2026-11\",\"through\":1}",
         "{\"version\":1,\"writer\":\"w\",\"period\":\"2026-11\",\"through\":1,\"lost\":[1]}",
-        "{\"version\":1,\"writer\":\"w\",\"period\":\"2026-11\",\"through\":1,"
-        "\"lost\":[{\"first\":1,\"last\":2}]}",
+        "{\"version\":1,\"writer\":\"w\",\"period\":\"2026-11\",\"through\":0,\"lost\":[{}]}",
+        beyond,
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
