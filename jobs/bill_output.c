@@ -14,7 +14,7 @@
 #include "formats/error.h"
 #include "jobs/bill_folder.h"
 
-enum { PIECE_BYTES = 1 << 20, PIECES_MAX = 8 };
+enum { PIECE_BYTES = 1 << 20, PIECES_MAX = 8, STALE_S = 24 * 3600 };
 
 struct _BillOutput {
     char *bills;
@@ -37,6 +37,38 @@ struct _BillFile {
     GError *error; /* the thread's, until it is joined */
 };
 
+static void
+remove_folder(const char *bills, const char *name)
+{
+    g_autofree char *path = g_build_filename(bills, name, NULL);
+    g_autoptr(GDir) files = g_dir_open(path, 0, NULL);
+    const char *file = NULL;
+
+    while (files && (file = g_dir_read_name(files))) {
+        g_autofree char *file_path = g_build_filename(path, file, NULL);
+        unlink(file_path);
+    }
+    rmdir(path);
+}
+
+/* Removes what runs have left behind that died: none writes for that long. */
+static void
+sweep(int bills_fd, const char *bills)
+{
+    g_autoptr(GDir) names = g_dir_open(bills, 0, NULL);
+    gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
+    const char *name = NULL;
+    struct stat status;
+
+    while (names && (name = g_dir_read_name(names))) {
+        if (*name != '.' || !g_str_has_suffix(name, ".tmp") ||
+            fstatat(bills_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISDIR(status.st_mode) || status.st_mtime > now_s - STALE_S)
+            continue;
+        remove_folder(bills, name);
+    }
+}
+
 BillOutput *
 bill_output_new(const char *bills, GError **error)
 {
@@ -47,6 +79,7 @@ bill_output_new(const char *bills, GError **error)
     output->bills_fd = durable_folder_open(bills, TRUE, error);
     if (output->bills_fd < 0)
         return NULL;
+    sweep(output->bills_fd, bills);
     do {
         g_free(output->temporary);
         output->temporary = g_strdup_printf(".%08x%08x.tmp", g_random_int(), g_random_int());
@@ -60,22 +93,12 @@ bill_output_new(const char *bills, GError **error)
     return NULL;
 }
 
-static void
-remove_folder(int parent_fd, const char *name, int fd)
-{
-    g_autoptr(GPtrArray) files = durable_folder_list(fd, "", NULL);
-
-    for (guint i = 0; files && i < files->len; i++)
-        unlinkat(fd, files->pdata[i], 0);
-    unlinkat(parent_fd, name, AT_REMOVEDIR);
-}
-
 void
 bill_output_free(BillOutput *output)
 {
     if (output->fd >= 0) {
         if (!output->published)
-            remove_folder(output->bills_fd, output->temporary, output->fd);
+            remove_folder(output->bills, output->temporary);
         close(output->fd);
     }
     if (output->bills_fd >= 0)

@@ -11,8 +11,7 @@
 
 enum {
     RANGE_BITS_MAX = 20,
-    RANGES_PER_THREAD = 4,       /* so that threads end together */
-    EVENTS_WORTH_A_RANGE = 65536 /* fewer are not worth reading blocks twice */
+    RANGE_EVENTS_MIN = 4096 /* smaller ones are all overhead */
 };
 
 typedef struct {
@@ -95,19 +94,39 @@ fail(Scan *scan, GError *error)
     g_atomic_int_set(&scan->failed, TRUE);
 }
 
-/* As many ranges as make one fit into a thread's memory, and enough of them to share out. */
-static guint
-choose_range_bits(const ScanConfig *config, guint64 event_count)
+/* What is known of the segments before they are read: from their footers. */
+typedef struct {
+    guint64 event_count;
+    guint64 by_bits[SEGMENT_BUCKET_BITS_MAX + 1]; /* events, by their segment's bucket_bits */
+} Extent;
+
+/* How many events are decoded in all: a block with more than a range is decoded for each of them.
+ */
+static guint64
+decoded_count(const Extent *extent, guint range_bits)
 {
-    guint64 threads = (guint64)config->rank_count * config->thread_count;
+    guint64 sum = 0;
+
+    for (guint bits = 0; bits <= SEGMENT_BUCKET_BITS_MAX; bits++)
+        sum += extent->by_bits[bits] << (range_bits > bits ? range_bits - bits : 0);
+    return sum;
+}
+
+/* As many ranges as make one fit into a thread's memory; and beyond that as many as cost next to
+ * nothing, since a range that fits into the cache is deduplicated several times as fast. */
+static guint
+choose_range_bits(const ScanConfig *config, const Extent *extent)
+{
     guint64 event_bytes =
         dedupe_event_size((guint)__builtin_popcount(config->numbers)) + BILL_ROWS_TEXT_BYTES;
     guint64 room = MAX(1, config->memory_bytes / config->thread_count / event_bytes);
     guint bits = 0;
 
-    while (bits < RANGE_BITS_MAX &&
-           (event_count >> bits > room || (1ULL << bits < threads * RANGES_PER_THREAD &&
-                                           event_count >> bits > EVENTS_WORTH_A_RANGE)))
+    while (bits < RANGE_BITS_MAX && extent->event_count >> bits > room)
+        bits++;
+    while (bits < SEGMENT_BUCKET_BITS_MAX &&
+           extent->event_count >> (bits + 1) >= RANGE_EVENTS_MIN &&
+           decoded_count(extent, bits + 1) <= extent->event_count + extent->event_count / 8)
         bits++;
     return bits;
 }
@@ -270,16 +289,16 @@ thread_main(gpointer data)
     return NULL;
 }
 
-/* The footers tell how many events there are. */
 static gboolean
-count_events(const ScanConfig *config, guint64 *event_count, GError **error)
+measure(const ScanConfig *config, Extent *extent, GError **error)
 {
-    *event_count = 0;
     for (guint i = 0; i < config->segment_count; i++) {
         g_autoptr(SegmentReader) reader = segment_reader_open(config->paths[i], error);
         if (!reader)
             return FALSE;
-        *event_count += segment_reader_footer(reader)->event_count;
+        const SegmentFooter *footer = segment_reader_footer(reader);
+        extent->event_count += footer->event_count;
+        extent->by_bits[footer->bucket_bits] += footer->event_count;
     }
     return TRUE;
 }
@@ -292,10 +311,13 @@ scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer dat
     g_autofree ScanThread *threads = g_new0(ScanThread, config->thread_count);
     g_autofree GThread **handles = g_new0(GThread *, config->thread_count);
 
+    Extent extent = {0};
+
     memset(counts, 0, sizeof *counts);
-    if (!count_events(config, &scan.event_count, error))
+    if (!measure(config, &extent, error))
         return FALSE;
-    scan.range_bits = choose_range_bits(config, scan.event_count);
+    scan.event_count = extent.event_count;
+    scan.range_bits = choose_range_bits(config, &extent);
     g_mutex_init(&scan.lock);
     for (guint i = 0; i < config->thread_count; i++) {
         threads[i].scan = &scan;

@@ -20,6 +20,7 @@ static const struct {
     {"explain", bill_explain_main, "the events behind a line"},
     {"diff", bill_diff_main, "what two runs charge differently"},
     {"verify", bill_verify_main, "compute a run's arithmetic again and check its proof"},
+    {"show", bill_show_main, "one customer's statement as people read it"},
     {"export", bill_export_main, "a run as FOCUS, for other programs"},
     {"stat", bill_stat_main, "totals, top customers, percentiles; usage by customer, op, hour"},
 };
