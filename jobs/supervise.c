@@ -19,10 +19,29 @@
 #include "formats/durable.h"
 #include "formats/error.h"
 #include "formats/json.h"
+#include "jobs/hosts.h"
 
 extern char **environ;
 
-enum { VERDICT_MAX_BYTES = 1 << 16, BACKOFF_MAX_S = 60 };
+enum { VERDICT_MAX_BYTES = 1 << 16, BACKOFF_MAX_S = 60, NAMES_SHOWN_MAX = 8 };
+enum { MPIRUN_HOST_LOST = 205, MPIRUN_SIGNAL_BASE = 128, SIGNAL_MAX = 64 };
+
+/* A run of all its tries. */
+typedef struct {
+    const SuperviseConfig *config;
+    char *folder;
+    int input_fd;
+    const sigset_t *signals;
+    Hosts *hosts; /* NULL: there is no host file */
+} Run;
+
+/* How a try ended. */
+typedef struct {
+    gboolean over;  /* what follows is the last word */
+    int exit_code;  /* of all */
+    gboolean crash; /* by itself, so that hosts are not to blame */
+    char *why;
+} Try;
 
 char *
 supervise_folder(char **arguments)
@@ -44,7 +63,7 @@ supervise_folder(char **arguments)
 /* mpirun's arguments. Ranks wait for their workers asleep, so they are bound to no core and may be
  * more than there are. A cut link is noticed after seconds instead of minutes. */
 static GPtrArray *
-mpirun_arguments(const SuperviseConfig *config)
+mpirun_arguments(const SuperviseConfig *config, const char *hostfile)
 {
     static const char *const always[] = {"--bind-to",
                                          "none",
@@ -71,9 +90,9 @@ mpirun_arguments(const SuperviseConfig *config)
         g_ptr_array_add(arguments, g_strdup("-x"));
         g_ptr_array_add(arguments, g_strdup("MILLRACE_ON_TERMINAL=1"));
     }
-    if (config->hostfile) {
+    if (hostfile) {
         g_ptr_array_add(arguments, g_strdup("--hostfile"));
-        g_ptr_array_add(arguments, g_strdup(config->hostfile));
+        g_ptr_array_add(arguments, g_strdup(hostfile));
     }
     g_ptr_array_add(arguments, g_strdup("-n"));
     g_ptr_array_add(arguments, g_strdup_printf("%u", config->rank_count));
@@ -113,20 +132,25 @@ keep_input(char **arguments, GError **error)
     return fd;
 }
 
-/* Starts mpirun in a process group of its own, so that Ctrl-C comes to us alone. */
+/* Starts mpirun in a process group of its own, so that Ctrl-C comes to us alone.
+ * hosts_fd: the host file to use, or -1 for the one that was given. */
 static gboolean
-start(const SuperviseConfig *config, const char *token, int input_fd, pid_t *pid, GError **error)
+start(const Run *run, const char *token, int hosts_fd, pid_t *pid, GError **error)
 {
-    g_autoptr(GPtrArray) arguments = mpirun_arguments(config);
+    g_autofree char *hosts = g_strdup_printf("/dev/fd/%d", hosts_fd);
+    g_autoptr(GPtrArray) arguments =
+        mpirun_arguments(run->config, hosts_fd >= 0 ? hosts : run->config->hostfile);
     g_auto(GStrv) environment = g_environ_setenv(g_get_environ(), "MILLRACE_RUN", token, TRUE);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
 
     sigemptyset(&none);
-    lseek(input_fd, 0, SEEK_SET);
+    lseek(run->input_fd, 0, SEEK_SET);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input_fd, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, run->input_fd, STDIN_FILENO);
+    if (hosts_fd >= 0)
+        posix_spawn_file_actions_adddup2(&actions, hosts_fd, hosts_fd); /* is inherited then */
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
@@ -176,6 +200,29 @@ read_verdict(const char *folder, const char *token, int *exit_code)
     return TRUE;
 }
 
+/* Adds to a try's verdict which hosts it went without. The verdict stands without it too, so an
+ * error changes nothing. */
+static void
+add_hosts_lost(const Run *run, const char *token, int exit_code)
+{
+    g_auto(GStrv) lost = hosts_names(run->hosts, FALSE);
+    g_autofree char *state = g_build_filename(run->folder, ".millrace", NULL);
+    g_autoptr(GString) json = g_string_new(NULL);
+    int fd = durable_folder_open(state, FALSE, NULL);
+
+    json_open(json, NULL, '{');
+    json_put_string(json, "run", token);
+    json_put_int(json, "exit_code", exit_code);
+    json_open(json, "hosts_lost", '[');
+    for (char **at = lost; *at; at++)
+        json_put_string(json, NULL, *at);
+    g_string_append(json, "]}\n");
+    if (fd < 0)
+        return;
+    durable_write_file(fd, "verdict.json", json->str, json->len, NULL);
+    close(fd);
+}
+
 /* How much has been recorded so far: the size of all ledgers. */
 static guint64
 measure_progress(const char *folder)
@@ -206,16 +253,28 @@ is_final(int status)
     return code == EXIT_ALL_DONE || (code >= EXIT_BAD_USAGE && code <= EXIT_INVARIANT);
 }
 
+/* Did mpirun or a rank die by itself? All else may be the fault of a host: 205 when one is lost,
+ * but also 1, 255 or another code when one cannot be reached in the beginning, or its end is seen
+ * by a rank or by what started the daemon there before it is seen by mpirun. */
+static gboolean
+is_crash(int status)
+{
+    if (WIFSIGNALED(status))
+        return TRUE;
+    int code = WEXITSTATUS(status);
+    return code > MPIRUN_SIGNAL_BASE && code <= MPIRUN_SIGNAL_BASE + SIGNAL_MAX;
+}
+
 static char *
 describe(int status)
 {
     if (WIFSIGNALED(status))
         return g_strdup_printf("mpirun was killed by signal %d", WTERMSIG(status));
     int code = WEXITSTATUS(status);
-    if (code == 205)
-        return g_strdup("mpirun lost a host (205)");
-    if (code > 128)
-        return g_strdup_printf("a rank was killed by signal %d", code - 128);
+    if (code == MPIRUN_HOST_LOST)
+        return g_strdup_printf("mpirun lost a host (%d)", code);
+    if (is_crash(status))
+        return g_strdup_printf("a rank was killed by signal %d", code - MPIRUN_SIGNAL_BASE);
     return g_strdup_printf("mpirun ended with %d", code);
 }
 
@@ -235,55 +294,120 @@ back_off(guint failures, const sigset_t *signals)
     return received < 0;
 }
 
-/* One try. Returns: TRUE when *exit_code is the last word. */
+static void
+try_clear(Try *try)
+{
+    g_free(try->why);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Try, try_clear)
+
 static gboolean
-try_once(const SuperviseConfig *config, const char *folder, int input_fd, const sigset_t *signals,
-         int *exit_code, char **why, GError **error)
+has_lost_hosts(const Run *run)
+{
+    return run->hosts && hosts_count(run->hosts, FALSE) > 0;
+}
+
+/* Runs mpirun once. */
+static gboolean
+try_once(const Run *run, Try *try, GError **error)
 {
     g_autofree char *token = g_uuid_string_random();
     gboolean drained = FALSE;
+    int hosts_fd = -1;
     pid_t pid = 0;
 
-    if (!start(config, token, input_fd, &pid, error))
+    if (has_lost_hosts(run) && (hosts_fd = hosts_write(run->hosts, error)) < 0)
         return FALSE;
-    int status = wait_for(pid, signals, &drained);
-    if (read_verdict(folder, token, exit_code))
+    gboolean started = start(run, token, hosts_fd, &pid, error);
+    if (hosts_fd >= 0)
+        close(hosts_fd);
+    if (!started)
+        return FALSE;
+    int status = wait_for(pid, run->signals, &drained);
+    if (read_verdict(run->folder, token, &try->exit_code)) {
+        if (has_lost_hosts(run))
+            add_hosts_lost(run, token, try->exit_code);
+        try->over = TRUE;
         return TRUE;
-    *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INCOMPLETE;
+    }
+    try->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INCOMPLETE;
     if (drained && !is_final(status))
-        *exit_code = EXIT_INCOMPLETE;
-    *why = describe(status);
-    return is_final(status) || drained;
+        try->exit_code = EXIT_INCOMPLETE;
+    try->over = is_final(status) || drained;
+    try->crash = is_crash(status);
+    try->why = describe(status);
+    return TRUE;
+}
+
+/* (transfer full) Some of the names, with commas between. */
+static char *
+join_names(char **names)
+{
+    GString *text = g_string_new(NULL);
+    guint count = g_strv_length(names);
+
+    for (guint i = 0; i < MIN(count, NAMES_SHOWN_MAX); i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", names[i]);
+    if (count > NAMES_SHOWN_MAX)
+        g_string_append_printf(text, " and %u more", count - NAMES_SHOWN_MAX);
+    return g_string_free(text, FALSE);
+}
+
+/* (transfer full) What is known of the hosts now. */
+static char *
+describe_hosts(const Hosts *hosts, const char *why)
+{
+    g_auto(GStrv) lost = hosts_names(hosts, FALSE);
+    g_auto(GStrv) left = hosts_names(hosts, TRUE);
+    g_autofree char *lost_text = join_names(lost);
+    g_autofree char *left_text = join_names(left);
+
+    if (!lost[0])
+        return g_strdup_printf("%s, but all hosts answer; trying again", why);
+    if (!left[0])
+        return g_strdup_printf("no host answers: %s; trying again", lost_text);
+    return g_strdup_printf("%s lost: %s; going on with %s", lost[1] ? "hosts" : "host", lost_text,
+                           left_text);
+}
+
+/* Looks for the hosts that answer, when a failure may be one of hosts, and tells what comes next.
+ * Returns FALSE when a signal came instead. */
+static gboolean
+prepare_next(const Run *run, const Try *try)
+{
+    gboolean ask = run->hosts && !try->crash;
+
+    if (ask && !hosts_probe(run->hosts, run->signals))
+        return FALSE;
+    g_autofree char *message =
+        ask ? describe_hosts(run->hosts, try->why) : g_strconcat(try->why, "; trying again", NULL);
+    run->config->notice(message);
+    return TRUE;
 }
 
 static gboolean
-run_tries(const SuperviseConfig *config, int input_fd, const sigset_t *signals, int *exit_code,
-          GError **error)
+run_tries(const Run *run, int *exit_code, GError **error)
 {
-    g_autofree char *folder = supervise_folder(config->arguments);
-    GError *failure = NULL;
     guint failures = 0;
 
     for (;;) {
-        g_autofree char *why = NULL;
-        guint64 before = measure_progress(folder);
-        if (try_once(config, folder, input_fd, signals, exit_code, &why, &failure))
-            return TRUE;
-        if (failure) {
-            g_propagate_error(error, failure);
+        g_auto(Try) try = {.why = g_strdup("no host answers")};
+        guint64 before = measure_progress(run->folder);
+        gboolean possible = !run->hosts || hosts_count(run->hosts, TRUE) > 0;
+        if (possible && !try_once(run, &try, error))
             return FALSE;
-        }
-        failures = measure_progress(folder) > before ? 0 : failures + 1;
-        if (failures > config->retries_max) {
+        *exit_code = try.exit_code;
+        if (try.over)
+            return TRUE;
+        failures = measure_progress(run->folder) > before ? 0 : failures + 1;
+        if (failures > run->config->retries_max) {
             g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
                         "%s, the last %u times without progress: look at what it printed, then run "
                         "the same command again",
-                        why, failures);
+                        try.why, failures);
             return FALSE;
         }
-        g_autofree char *message = g_strconcat(why, "; trying again", NULL);
-        config->notice(message);
-        if (!back_off(failures, signals)) {
+        if (!prepare_next(run, &try) || !back_off(failures, run->signals)) {
             *exit_code = EXIT_INCOMPLETE;
             return TRUE;
         }
@@ -300,11 +424,20 @@ supervise_run(const SuperviseConfig *config, int *exit_code, GError **error)
     sigemptyset(&signals);
     for (guint i = 0; i < G_N_ELEMENTS(handled); i++)
         sigaddset(&signals, handled[i]);
+    g_autoptr(Hosts) hosts = config->hostfile ? hosts_read(config->hostfile, error) : NULL;
+    if (config->hostfile && !hosts)
+        return FALSE;
     int input_fd = keep_input(config->arguments, error);
     if (input_fd < 0)
         return FALSE;
+    g_autofree char *folder = supervise_folder(config->arguments);
+    Run run = {.config = config,
+               .folder = folder,
+               .input_fd = input_fd,
+               .signals = &signals,
+               .hosts = hosts};
     sigprocmask(SIG_BLOCK, &signals, &before);
-    gboolean good = run_tries(config, input_fd, &signals, exit_code, error);
+    gboolean good = run_tries(&run, exit_code, error);
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(input_fd);
     return good;
