@@ -15,22 +15,20 @@ enum {
     NAMES_MAX_BYTES = 1 << 20 /* of sources and writers kept from range to range */
 };
 
-/* Members that copies of an event may differ in. */
-#define MEASURED                                                                                   \
-    (USAGE_HAS_WRITER | USAGE_HAS_SEQUENCE | USAGE_HAS_CPU_US | USAGE_HAS_WALL_US | USAGE_HAS_NODE)
-/* What contents consists of: texts by their hashes, numbers, and which members there are. */
+/* What contents consists of: texts by their hashes, and numbers. A member that is missing is "" or
+ * 0, so which of them a line has tells nothing. */
 static const SegmentColumn hashed_texts[] = {SEGMENT_TYPE, SEGMENT_SUBJECT, SEGMENT_REQUEST,
                                              SEGMENT_OP,   SEGMENT_FORMAT,  SEGMENT_STATUS,
                                              SEGMENT_EXTRA};
 static const SegmentColumn hashed_numbers[] = {SEGMENT_BYTES_IN, SEGMENT_BYTES_OUT,
                                                SEGMENT_PIXELS_IN, SEGMENT_PIXELS_OUT};
-#define HASHED_COUNT (G_N_ELEMENTS(hashed_texts) + G_N_ELEMENTS(hashed_numbers) + 1)
+#define HASHED_COUNT (G_N_ELEMENTS(hashed_texts) + G_N_ELEMENTS(hashed_numbers))
 #define COLUMNS_READ                                                                               \
     (1u << SEGMENT_ID | 1u << SEGMENT_SOURCE | 1u << SEGMENT_WRITER | 1u << SEGMENT_TIME |         \
-     1u << SEGMENT_SEQUENCE | 1u << SEGMENT_PRESENT | 1u << SEGMENT_TYPE | 1u << SEGMENT_SUBJECT | \
-     1u << SEGMENT_REQUEST | 1u << SEGMENT_OP | 1u << SEGMENT_FORMAT | 1u << SEGMENT_STATUS |      \
-     1u << SEGMENT_EXTRA | 1u << SEGMENT_BYTES_IN | 1u << SEGMENT_BYTES_OUT |                      \
-     1u << SEGMENT_PIXELS_IN | 1u << SEGMENT_PIXELS_OUT)
+     1u << SEGMENT_SEQUENCE | 1u << SEGMENT_TYPE | 1u << SEGMENT_SUBJECT | 1u << SEGMENT_REQUEST | \
+     1u << SEGMENT_OP | 1u << SEGMENT_FORMAT | 1u << SEGMENT_STATUS | 1u << SEGMENT_EXTRA |        \
+     1u << SEGMENT_BYTES_IN | 1u << SEGMENT_BYTES_OUT | 1u << SEGMENT_PIXELS_IN |                  \
+     1u << SEGMENT_PIXELS_OUT)
 
 enum { CLASS_SLOTS = 256, CODE_BITS = 12 };
 
@@ -41,7 +39,7 @@ typedef struct {
     const guint32 *types, *ops, *formats, *statuses;
     const guint32 *hashed_codes[G_N_ELEMENTS(hashed_texts)];
     const gint64 *hashed_numbers[G_N_ELEMENTS(hashed_numbers)];
-    const gint64 *times, *sequences, *present;
+    const gint64 *times, *sequences;
     const gint64 *numbers[SEGMENT_COLUMNS];
 } View;
 
@@ -63,7 +61,7 @@ struct _BillRows {
     Interner *writers;
     GByteArray *writers_seen; /* by number: of the range, within the times asked for */
     GByteArray *sources_seen;
-    Interner *class_names; /* type LF op LF format LF status */
+    Interner *class_names; /* type NUL op NUL format NUL status */
     GPtrArray *classes;    /* owns ScanClass */
     GString *class_name;
     Dedupe *dedupe;
@@ -253,7 +251,6 @@ look_at(BillRows *rows)
         view->hashed_numbers[i] = segment_block_numbers(block, hashed_numbers[i]);
     view->times = segment_block_numbers(block, SEGMENT_TIME);
     view->sequences = segment_block_numbers(block, SEGMENT_SEQUENCE);
-    view->present = segment_block_numbers(block, SEGMENT_PRESENT);
     for (guint i = 0; i < rows->number_count; i++)
         view->numbers[i] = segment_block_numbers(block, rows->numbers[i]);
 }
@@ -274,8 +271,11 @@ find_class(BillRows *rows, guint32 row)
     const char *op = value_of(block, SEGMENT_OP, row);
     const char *format = value_of(block, SEGMENT_FORMAT, row);
     const char *status = value_of(block, SEGMENT_STATUS, row);
+    const char *const names[] = {type, op, format, status};
 
-    g_string_printf(rows->class_name, "%s\n%s\n%s\n%s", type, op, format, status);
+    g_string_truncate(rows->class_name, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        g_string_append_len(rows->class_name, names[i], (gssize)strlen(names[i]) + 1);
     guint32 number = interner_add(rows->class_names, rows->class_name->str, rows->class_name->len);
     if (number == rows->classes->len) {
         ScanClass *class = g_new0(ScanClass, 1);
@@ -387,7 +387,6 @@ hash_contents(const BillRows *rows, guint32 row)
         parts[count++] = rows->hashes[i][view->hashed_codes[i][row]];
     for (guint i = 0; i < G_N_ELEMENTS(hashed_numbers); i++)
         parts[count++] = (guint64)view->hashed_numbers[i][row];
-    parts[count++] = (guint64)view->present[row] & ~(guint64)MEASURED;
     return XXH3_64bits(parts, sizeof parts);
 }
 
