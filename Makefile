@@ -46,8 +46,8 @@ BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 $(BUILD)/millrace:          $(BUILD)/tools/millrace.o $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_build.o $(TOOL_OBJS) \
                             $(FORMATS_OBJS)
-$(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(TOOL_OBJS) \
-                            $(FORMATS_OBJS)
+$(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(BUILD)/jobs/hosts.o \
+                            $(TOOL_OBJS) $(FORMATS_OBJS)
 RESIZE_OBJS := $(BUILD)/tools/resize.o $(BUILD)/tools/resize_options.o $(BUILD)/tools/progress.o \
     $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:   $(RESIZE_OBJS)
