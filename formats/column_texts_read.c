@@ -5,7 +5,9 @@
 
 #include "formats/column_internal.h"
 
-#define HIGH_BITS G_GUINT64_CONSTANT(0x8080808080808080)
+/* A block of zstd has four bytes at least and gives 128 KiB at most. */
+#define ZSTD_RATIO_MAX (32 << 10)
+#define HIGH_BITS      G_GUINT64_CONSTANT(0x8080808080808080)
 
 void
 column_texts_release(ColumnTexts *texts)
@@ -85,7 +87,8 @@ get_plain(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, guint3
 {
     gsize size = bytes_get_u32(reader);
 
-    if (!reader->ok || size < count || size > COLUMN_TEXT_MAX_BYTES)
+    if (!reader->ok || size < count || size > COLUMN_TEXT_MAX_BYTES ||
+        size / ZSTD_RATIO_MAX > (gsize)(reader->end - reader->at))
         return FALSE;
     column_grow(&texts->bytes, &texts->bytes_capacity, size + sizeof(guint64), 1);
     const guint8 *bytes = column_get_part(decoder, reader, (guint8 *)texts->bytes, size);

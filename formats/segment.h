@@ -70,7 +70,8 @@ SegmentBuilder *segment_builder_new(void);
 void segment_builder_free(SegmentBuilder *builder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SegmentBuilder, segment_builder_free)
 
-/* Copies the event. identity: its usage_identity_hash(). */
+/* Copies the event, which is one that usage_line_parse() could have given: UTF-8, a source, a time
+ * in the years 1 to 9999, counts below 2^63. identity: its usage_identity_hash(). */
 void segment_builder_add(SegmentBuilder *builder, const UsageEvent *event, guint64 identity);
 guint64 segment_builder_count(const SegmentBuilder *builder);
 /* Moves what from has behind what into has; from is empty then. */

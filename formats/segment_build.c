@@ -303,8 +303,8 @@ segment_builder_add(SegmentBuilder *builder, const UsageEvent *event, guint64 id
     const char *const texts[SEGMENT_INTERNED] = {event->source, event->type, event->subject,
                                                  event->writer, event->op,   event->format,
                                                  event->status, event->node};
-    g_assert(event->present <= USAGE_HAS_ALL && event->time_us >= SEGMENT_TIME_MIN_US &&
-             event->time_us <= SEGMENT_TIME_MAX_US);
+    g_assert(*event->source != '\0' && event->present <= USAGE_HAS_ALL &&
+             event->time_us >= SEGMENT_TIME_MIN_US && event->time_us <= SEGMENT_TIME_MAX_US);
     SegmentChunk *chunk = open_chunk(builder);
     SegmentGroup *group = chunk->open;
     SegmentRow *row = &group->rows[group->count];
