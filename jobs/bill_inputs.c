@@ -359,7 +359,7 @@ bill_inputs_read(Comm *comm, const BillSources *sources, GError **error)
         bill_segments_put(list, bytes);
     if (!spread(comm, bytes, error))
         return NULL;
-    if (!is_rank_0)
+    if (!list)
         list = bill_segments_get(bytes);
     inputs->verify_us = -g_get_monotonic_time();
     if (!bill_segments_verify(comm, list, sources->thread_count, error))

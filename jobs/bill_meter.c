@@ -5,9 +5,9 @@
 #include "jobs/bill_meter.h"
 
 #include <string.h>
-#include <xxhash.h>
 
 #include "formats/error.h"
+#include "formats/fingerprint.h"
 #include "formats/price_find.h"
 
 typedef struct {
@@ -206,29 +206,34 @@ note_op(MeterThread *thread, const ScanEvent *event)
                     (guint64)event->numbers[meter->wall_number]);
 }
 
+/* The plan of a customer who has prices of their own, or everybody's. */
+static const Plan *
+find_plan(MeterThread *thread, const char *name)
+{
+    const MeterConfig *config = &thread->meter->config;
+    gboolean own = FALSE;
+
+    for (guint p = 0; p < config->period_count && !own; p++) {
+        const PriceCustomer *terms = pricebook_find_customer(config->periods[p].book, name);
+        own = terms && terms->has_prices;
+    }
+    if (!own)
+        return &thread->meter->plan;
+    Plan *plan = g_hash_table_lookup(thread->plans, name);
+    if (!plan) {
+        plan = g_new0(Plan, 1);
+        plan_init(plan, thread->meter, name);
+        g_hash_table_insert(thread->plans, g_strdup(name), plan);
+    }
+    return plan;
+}
+
 static const Customer *
 find_customer(MeterThread *thread, const ScanThread *scan, guint32 number)
 {
-    const Meter *meter = thread->meter;
-
     while (thread->customers->len <= number) {
         const char *name = scan_customer(scan, thread->customers->len);
-        Customer customer = {&meter->plan, thread->cells->len};
-        gboolean own = FALSE;
-        for (guint p = 0; p < meter->config.period_count && !own; p++) {
-            const PriceCustomer *terms =
-                pricebook_find_customer(meter->config.periods[p].book, name);
-            own = terms && terms->has_prices;
-        }
-        if (own) {
-            Plan *plan = g_hash_table_lookup(thread->plans, name);
-            if (!plan) {
-                plan = g_new0(Plan, 1);
-                plan_init(plan, meter, name);
-                g_hash_table_insert(thread->plans, g_strdup(name), plan);
-            }
-            customer.plan = plan;
-        }
+        Customer customer = {find_plan(thread, name), thread->cells->len};
         g_array_set_size(thread->cells, (guint)(customer.first_cell + customer.plan->cell_count));
         g_array_append_val(thread->customers, customer);
     }
@@ -332,7 +337,7 @@ meter_record_hash(const guint8 *key, gsize key_size_bytes, const gint64 *sums)
     guint64 hash = 0;
 
     for (guint i = 0; i < METER_SUM_COUNT; i++)
-        hash += XXH3_64bits_withSeed(key, key_size_bytes, i) * (guint64)sums[i];
+        hash += fingerprint_seeded(key, key_size_bytes, i) * (guint64)sums[i];
     return hash;
 }
 

@@ -32,9 +32,9 @@ BillRater *bill_rater_new(const BillInputs *inputs, Reduce *reduce, guint thread
                           gboolean preliminary, guint64 harvest);
 void bill_rater_free(BillRater *rater);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BillRater, bill_rater_free)
-/* The next statement of this rank, for gather(): key = customer; parts = lines.csv,
+/* The next statement of the rater that is data, for gather(): key = customer; parts = lines.csv,
  * statements.ndjson, focus.csv. Statements without lines are left out. */
-int bill_rater_next(gpointer rater, GatherItem *item, GError **error);
+int bill_rater_next(gpointer data, GatherItem *item, GError **error);
 /* Of this rank, when all statements are made. */
 const BillTotals *bill_rater_totals(const BillRater *rater);
 

@@ -1,12 +1,12 @@
 /* bill_rows.c - from the columns of a block to rows. Texts are looked at once a block and value,
- * not once an event: rows take the numbers and hashes from there. SPDX-License-Identifier:
- * Apache-2.0 */
+ * not once an event: rows take the numbers and hashes from there.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/bill_rows.h"
 
 #include <string.h>
-#include <xxhash.h>
 
 #include "formats/error.h"
+#include "formats/fingerprint.h"
 
 enum {
     PREFETCH_ROWS = 12,
@@ -31,6 +31,7 @@ static const SegmentColumn hashed_numbers[] = {SEGMENT_BYTES_IN, SEGMENT_BYTES_O
      1u << SEGMENT_PIXELS_OUT)
 
 enum { CLASS_SLOTS = 256, CODE_BITS = 12 };
+#define NO_WRITER G_MAXUINT32
 
 /* Where the columns of the block at hand are. */
 typedef struct {
@@ -60,9 +61,8 @@ struct _BillRows {
     Interner *sources;
     Interner *writers;
     GByteArray *writers_seen; /* by number: of the range, within the times asked for */
-    GByteArray *sources_seen;
-    Interner *class_names; /* type NUL op NUL format NUL status */
-    GPtrArray *classes;    /* owns ScanClass */
+    Interner *class_names;    /* type NUL op NUL format NUL status */
+    GPtrArray *classes;       /* owns ScanClass */
     GString *class_name;
     Dedupe *dedupe;
     GStringChunk *ids;
@@ -72,6 +72,7 @@ struct _BillRows {
     ScanCounts counts;
     /* Of the block at hand: what its values have become, by code. */
     guint32 *source_numbers, *customer_numbers, *writer_numbers;
+    guint32 *source_writers; /* by the code of a source: its number as a writer */
     guint64 *hashes[G_N_ELEMENTS(hashed_texts)];
     guint32 value_room;
     ClassSlot class_slots[CLASS_SLOTS];
@@ -104,7 +105,6 @@ bill_rows_new(const ScanConfig *config, void (*class_new)(gpointer data, ScanCla
     rows->sources = interner_new();
     rows->writers = interner_new();
     rows->writers_seen = g_byte_array_new();
-    rows->sources_seen = g_byte_array_new();
     rows->class_names = interner_new();
     rows->classes = g_ptr_array_new_with_free_func(class_free);
     rows->class_name = g_string_new(NULL);
@@ -121,7 +121,6 @@ bill_rows_free(BillRows *rows)
     interner_free(rows->sources);
     interner_free(rows->writers);
     g_byte_array_unref(rows->writers_seen);
-    g_byte_array_unref(rows->sources_seen);
     interner_free(rows->class_names);
     g_ptr_array_unref(rows->classes);
     g_string_free(rows->class_name, TRUE);
@@ -131,6 +130,7 @@ bill_rows_free(BillRows *rows)
     g_free(rows->source_numbers);
     g_free(rows->customer_numbers);
     g_free(rows->writer_numbers);
+    g_free(rows->source_writers);
     for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
         g_free(rows->hashes[i]);
     g_free(rows);
@@ -146,7 +146,6 @@ bill_rows_begin(BillRows *rows, guint64 expected_count, guint64 range, guint ran
     if (interner_size(rows->writers) > NAMES_MAX_BYTES)
         interner_clear(rows->writers);
     g_byte_array_set_size(rows->writers_seen, 0);
-    g_byte_array_set_size(rows->sources_seen, 0);
     rows->range = range;
     rows->range_bits = range_bits;
     memset(&rows->counts, 0, sizeof rows->counts);
@@ -161,6 +160,7 @@ make_room(BillRows *rows, guint32 value_count)
     rows->source_numbers = g_renew(guint32, rows->source_numbers, rows->value_room);
     rows->customer_numbers = g_renew(guint32, rows->customer_numbers, rows->value_room);
     rows->writer_numbers = g_renew(guint32, rows->writer_numbers, rows->value_room);
+    rows->source_writers = g_renew(guint32, rows->source_writers, rows->value_room);
     for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
         rows->hashes[i] = g_renew(guint64, rows->hashes[i], rows->value_room);
 }
@@ -170,6 +170,24 @@ number_values(const SegmentTexts *texts, Interner *interner, guint32 *numbers)
 {
     for (guint32 code = 0; code < texts->value_count; code++)
         numbers[code] = interner_add(interner, texts->values[code], texts->size_bytes[code]);
+}
+
+/* Where an event has no writer, that is its source. */
+static void
+number_writers(BillRows *rows)
+{
+    const SegmentTexts *writers = segment_block_texts(rows->block, SEGMENT_WRITER);
+    gboolean missing = FALSE;
+
+    number_values(writers, rows->writers, rows->writer_numbers);
+    for (guint32 code = 0; code < writers->value_count; code++)
+        if (writers->size_bytes[code] == 0) {
+            rows->writer_numbers[code] = NO_WRITER;
+            missing = TRUE;
+        }
+    if (missing)
+        number_values(segment_block_texts(rows->block, SEGMENT_SOURCE), rows->writers,
+                      rows->source_writers);
 }
 
 /* Is a line of extra a member of ours that is only spelled otherwise? */
@@ -200,7 +218,7 @@ hash_extra(const char *extra, gsize size_bytes)
         const char *newline = memchr(at, '\n', (gsize)(end - at));
         gsize line_bytes = (gsize)((newline ? newline : end) - at);
         if (!is_ours(at, line_bytes))
-            sum += XXH3_64bits(at, line_bytes);
+            sum += fingerprint_line(at, line_bytes);
         at += line_bytes + 1;
     }
     return sum;
@@ -212,7 +230,8 @@ hash_values(const SegmentTexts *texts, SegmentColumn column, guint64 *hashes)
     for (guint32 code = 0; code < texts->value_count; code++) {
         const char *value = texts->values[code];
         gsize size = texts->size_bytes[code];
-        hashes[code] = column == SEGMENT_EXTRA ? hash_extra(value, size) : XXH3_64bits(value, size);
+        hashes[code] =
+            column == SEGMENT_EXTRA ? hash_extra(value, size) : fingerprint_line(value, size);
     }
 }
 
@@ -225,7 +244,7 @@ digest_values(BillRows *rows)
     number_values(segment_block_texts(block, SEGMENT_SOURCE), rows->sources, rows->source_numbers);
     number_values(segment_block_texts(block, SEGMENT_SUBJECT), rows->customers,
                   rows->customer_numbers);
-    number_values(segment_block_texts(block, SEGMENT_WRITER), rows->writers, rows->writer_numbers);
+    number_writers(rows);
     for (guint i = 0; i < G_N_ELEMENTS(hashed_texts); i++)
         hash_values(segment_block_texts(block, hashed_texts[i]), hashed_texts[i], rows->hashes[i]);
     memset(rows->class_slots, 0, sizeof rows->class_slots);
@@ -314,30 +333,6 @@ class_of(BillRows *rows, guint32 row)
     return slot->class;
 }
 
-static inline int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void
-put_id(BillRows *rows, Copy *copy, const char *id, gsize size_bytes)
-{
-    int bad = size_bytes == 2 * COPY_HEX_BYTES ? 0 : -1;
-
-    for (guint i = 0; bad >= 0 && i < COPY_HEX_BYTES; i++) {
-        int high = hex_value(id[2 * i]);
-        int low = hex_value(id[2 * i + 1]);
-        bad = high | low;
-        copy->id.hex[i] = (guint8)(high << 4 | low);
-    }
-    copy->id_is_text = bad < 0;
-    if (copy->id_is_text)
-        copy->id.text = g_string_chunk_insert_len(rows->ids, id, (gssize)size_bytes);
-}
-
 static void
 set_seen(GByteArray *seen, guint32 number)
 {
@@ -355,25 +350,19 @@ note_writer(const BillRows *rows, const Copy *copy)
 {
     if (copy->time_us < rows->config->seen_from_us || copy->time_us >= rows->config->seen_to_us)
         return;
-    if (interner_text_size(rows->writers, copy->writer) > 0)
-        set_seen(rows->writers_seen, copy->writer);
-    else
-        set_seen(rows->sources_seen, copy->source);
-}
-
-static void
-add_names(const GByteArray *seen, const Interner *interner, GHashTable *names)
-{
-    for (guint32 i = 0; i < seen->len; i++)
-        if (seen->data[i] && !g_hash_table_contains(names, interner_text(interner, i)))
-            g_hash_table_add(names, g_strdup(interner_text(interner, i)));
+    set_seen(rows->writers_seen, copy->writer);
 }
 
 void
 bill_rows_seen(const BillRows *rows, GHashTable *names)
 {
-    add_names(rows->writers_seen, rows->writers, names);
-    add_names(rows->sources_seen, rows->sources, names);
+    for (guint32 i = 0; i < rows->writers_seen->len; i++) {
+        if (!rows->writers_seen->data[i])
+            continue;
+        const char *name = interner_text(rows->writers, i);
+        if (!g_hash_table_contains(names, name))
+            g_hash_table_add(names, g_strdup(name));
+    }
 }
 
 static guint64
@@ -387,7 +376,7 @@ hash_contents(const BillRows *rows, guint32 row)
         parts[count++] = rows->hashes[i][view->hashed_codes[i][row]];
     for (guint i = 0; i < G_N_ELEMENTS(hashed_numbers); i++)
         parts[count++] = (guint64)view->hashed_numbers[i][row];
-    return XXH3_64bits(parts, sizeof parts);
+    return fingerprint_line(parts, sizeof parts);
 }
 
 static void
@@ -401,9 +390,13 @@ add_row(BillRows *rows, guint32 row, guint64 identity, guint segment)
     copy->contents = hash_contents(rows, row);
     copy->time_us = view->times[row];
     copy->sequence = (guint64)view->sequences[row];
-    put_id(rows, copy, view->ids->values[id], view->ids->size_bytes[id]);
+    if (!copy_set_hex_id(copy, view->ids->values[id], view->ids->size_bytes[id]))
+        copy->id.text = g_string_chunk_insert_len(rows->ids, view->ids->values[id],
+                                                  (gssize)view->ids->size_bytes[id]);
     copy->source = rows->source_numbers[view->sources[row]];
     copy->writer = rows->writer_numbers[view->writers[row]];
+    if (copy->writer == NO_WRITER)
+        copy->writer = rows->source_writers[view->sources[row]];
     copy->customer = rows->customer_numbers[view->customers[row]];
     copy->class = class_of(rows, row);
     copy->ok = ((const ScanClass *)rows->classes->pdata[copy->class])->ok;

@@ -278,6 +278,7 @@ thread_main(gpointer data)
     Scan *scan = thread->scan;
     GError *error = NULL;
 
+    g_assert(scan);
     thread->readers = g_new0(SegmentReader *, scan->config->segment_count + 1);
     thread->rows = bill_rows_new(scan->config, scan->visitor->class_new, scan->data);
     if (!run_ranges(thread, &error))

@@ -1,6 +1,6 @@
 /* bill_segments.h - the segments of several stores as one set. A segment may lie in more than one
- * of them; a copy that does not hold is no harm where another does. SPDX-License-Identifier:
- * Apache-2.0 */
+ * of them; a copy that does not hold is no harm where another does.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_BILL_SEGMENTS_H
 #define MILLRACE_JOBS_BILL_SEGMENTS_H
 

@@ -3,7 +3,8 @@
 #include "jobs/interner.h"
 
 #include <string.h>
-#include <xxhash.h>
+
+#include "formats/fingerprint.h"
 
 enum { CHUNK_BYTES = 64 << 10, SLOTS_MIN = 256 };
 
@@ -103,7 +104,7 @@ grow(Interner *interner)
 guint32
 interner_add(Interner *interner, const char *text, gsize size_bytes)
 {
-    guint32 hash = (guint32)XXH3_64bits(text, size_bytes);
+    guint32 hash = (guint32)fingerprint_line(text, size_bytes);
     guint32 at = hash;
 
     for (guint32 slot; (slot = interner->slots[at & interner->slot_mask]) != 0; at++) {

@@ -92,12 +92,16 @@ bill_export_main(int argc, char **argv)
 
     if (!tool_parse(&tool, entries, &argc, &argv, &error))
         return tool_fail(error);
-    if (!operands || operands[1])
+    if (!operands || operands[1]) {
         g_set_error(&error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "expected one run's folder");
-    else if (focus && !focus_parse_version(focus, &version))
+        return tool_fail(error);
+    }
+    if (focus && !focus_parse_version(focus, &version)) {
         g_set_error(&error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                     "--focus=%s: the version that is known is 1.2", focus);
-    g_autoptr(BillFolder) folder = error ? NULL : bill_folder_open(operands[0], &error);
+        return tool_fail(error);
+    }
+    g_autoptr(BillFolder) folder = bill_folder_open(operands[0], &error);
     g_autoptr(GMappedFile) file = folder ? bill_folder_map(folder, BILL_FOCUS, &error) : NULL;
     if (!file || !check_focus(folder, file, &error))
         return tool_fail(error);

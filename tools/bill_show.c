@@ -32,13 +32,17 @@ bill_show_main(int argc, char **argv)
 
     if (!tool_parse(&tool, entries, &argc, &argv, &error))
         return tool_fail(error);
-    if (format_name && !statement_format_parse(format_name, &format))
+    if (format_name && !statement_format_parse(format_name, &format)) {
         g_set_error(&error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                     "--format=%s: expected text, json or html", format_name);
-    else if (!operands || !operands[1] || operands[2])
+        return tool_fail(error);
+    }
+    if (!operands || !operands[1] || operands[2]) {
         g_set_error(&error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                     "expected a run's folder and a customer");
-    g_autofree char *line = error ? NULL : bill_find_statement(operands[0], operands[1], &error);
+        return tool_fail(error);
+    }
+    g_autofree char *line = bill_find_statement(operands[0], operands[1], &error);
     if (!line || !statement_show(format, line, strlen(line), out, &error))
         return tool_fail(error);
     fwrite(out->str, 1, out->len, stdout);

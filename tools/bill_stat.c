@@ -101,11 +101,9 @@ bill_stat_main(int argc, char **argv)
     if (!parse(argc, argv, &options, &error))
         return tool_fail(error);
     g_autoptr(BillFolder) folder = bill_folder_open(options.operands[0], &error);
-    if (!folder) {
-        code = tool_fail(error);
-    } else if (options.by) {
+    if (folder && options.by) {
         code = stat_by(&options, folder);
-    } else if (bill_stat(folder, (guint)options.top, options.json, text, &error)) {
+    } else if (folder && bill_stat(folder, (guint)options.top, options.json, text, &error)) {
         fwrite(text->str, 1, text->len, stdout);
         code = tool_finish(EXIT_ALL_DONE);
     } else {
