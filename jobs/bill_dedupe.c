@@ -250,6 +250,31 @@ dedupe_winner(const Dedupe *dedupe, const Copy *first)
     return winner;
 }
 
+/* The digit's value; 16 and more for what is none. */
+static inline guint
+hex_value(char c)
+{
+    guint digit = (guint)(c - '0');
+    guint letter = (guint)(c - 'a');
+
+    return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
+}
+
+gboolean
+copy_set_hex_id(Copy *copy, const char *id, gsize size_bytes)
+{
+    guint seen = size_bytes == 2 * COPY_HEX_BYTES ? 0 : 16;
+
+    for (guint i = 0; seen < 16 && i < COPY_HEX_BYTES; i++) {
+        guint high = hex_value(id[2 * i]);
+        guint low = hex_value(id[2 * i + 1]);
+        seen = high | low;
+        copy->id.hex[i] = (guint8)(high << 4 | low);
+    }
+    copy->id_is_text = seen >= 16;
+    return !copy->id_is_text;
+}
+
 void
 copy_print_id(const Copy *copy, GString *out)
 {

@@ -60,6 +60,9 @@ const Copy *dedupe_copy(const Dedupe *dedupe, guint32 index);
 /* Of the copies of first's identity that which counts: ok before a failure, then the lowest (time,
  * writer, sequence). first: one with is_first. */
 const Copy *dedupe_winner(const Dedupe *dedupe, const Copy *first);
+/* Takes the id when it is one of 32 hexadecimal digits in lower case. Returns FALSE when it is not;
+ * then id.text is to be set, to what lives until the Dedupe is cleared. */
+gboolean copy_set_hex_id(Copy *copy, const char *id, gsize size_bytes);
 /* Appends the id's text. */
 void copy_print_id(const Copy *copy, GString *out);
 
