@@ -157,8 +157,6 @@ read_agent_setting(void)
 static GPtrArray *
 find_agent(void)
 {
-    static const char *const for_ssh[] = {"-x", "-o", "BatchMode=yes", "-o",
-                                          "ConnectTimeout=" G_STRINGIFY(HOSTS_TIMEOUT_S)};
     g_autofree char *setting = read_agent_setting();
     g_auto(GStrv) choices = g_strsplit(setting, ":", -1);
     GPtrArray *agent = g_ptr_array_new_with_free_func(g_free);
@@ -174,8 +172,11 @@ find_agent(void)
     if (agent->len == 0)
         g_ptr_array_add(agent, g_strdup("ssh"));
     g_autofree char *program = g_path_get_basename(agent->pdata[0]);
-    for (guint i = 0; strcmp(program, "ssh") == 0 && i < G_N_ELEMENTS(for_ssh); i++)
-        g_ptr_array_add(agent, g_strdup(for_ssh[i]));
+    if (strcmp(program, "ssh") == 0) {
+        g_ptr_array_add(agent, g_strdup("-x"));
+        g_ptr_array_add(agent, g_strdup("-oBatchMode=yes"));
+        g_ptr_array_add(agent, g_strdup_printf("-oConnectTimeout=%d", HOSTS_TIMEOUT_S));
+    }
     return agent;
 }
 

@@ -24,7 +24,8 @@
 extern char **environ;
 
 enum { VERDICT_MAX_BYTES = 1 << 16, BACKOFF_MAX_S = 60, NAMES_SHOWN_MAX = 8 };
-enum { MPIRUN_HOST_LOST = 205, MPIRUN_SIGNAL_BASE = 128, SIGNAL_MAX = 64 };
+/* Exit codes of mpirun. The third one would be that of SIGILL. */
+enum { MPIRUN_HOST_LOST = 205, MPIRUN_SIGNAL_BASE = 128, MPIRUN_NO_PROGRAM = 132, SIGNAL_MAX = 64 };
 
 /* A run of all its tries. */
 typedef struct {
@@ -262,7 +263,8 @@ is_crash(int status)
     if (WIFSIGNALED(status))
         return TRUE;
     int code = WEXITSTATUS(status);
-    return code > MPIRUN_SIGNAL_BASE && code <= MPIRUN_SIGNAL_BASE + SIGNAL_MAX;
+    return code > MPIRUN_SIGNAL_BASE && code <= MPIRUN_SIGNAL_BASE + SIGNAL_MAX &&
+           code != MPIRUN_NO_PROGRAM;
 }
 
 static char *
@@ -273,6 +275,8 @@ describe(int status)
     int code = WEXITSTATUS(status);
     if (code == MPIRUN_HOST_LOST)
         return g_strdup_printf("mpirun lost a host (%d)", code);
+    if (code == MPIRUN_NO_PROGRAM)
+        return g_strdup_printf("mpirun could not start the program everywhere (%d)", code);
     if (is_crash(status))
         return g_strdup_printf("a rank was killed by signal %d", code - MPIRUN_SIGNAL_BASE);
     return g_strdup_printf("mpirun ended with %d", code);
@@ -375,12 +379,13 @@ describe_hosts(const Hosts *hosts, const char *why)
 static gboolean
 prepare_next(const Run *run, const Try *try)
 {
+    const char *why = try->why ? try->why : "no host answered";
     gboolean ask = run->hosts && !try->crash;
 
     if (ask && !hosts_probe(run->hosts, run->signals))
         return FALSE;
     g_autofree char *message =
-        ask ? describe_hosts(run->hosts, try->why) : g_strconcat(try->why, "; trying again", NULL);
+        ask ? describe_hosts(run->hosts, why) : g_strconcat(why, "; trying again", NULL);
     run->config->notice(message);
     return TRUE;
 }
@@ -391,7 +396,7 @@ run_tries(const Run *run, int *exit_code, GError **error)
     guint failures = 0;
 
     for (;;) {
-        g_auto(Try) try = {.why = g_strdup("no host answers")};
+        g_auto(Try) try = {0};
         guint64 before = measure_progress(run->folder);
         gboolean possible = !run->hosts || hosts_count(run->hosts, TRUE) > 0;
         if (possible && !try_once(run, &try, error))
@@ -404,7 +409,7 @@ run_tries(const Run *run, int *exit_code, GError **error)
             g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
                         "%s, the last %u times without progress: look at what it printed, then run "
                         "the same command again",
-                        try.why, failures);
+                        try.why ? try.why : "no host answers", failures);
             return FALSE;
         }
         if (!prepare_next(run, &try) || !back_off(failures, run->signals)) {
