@@ -159,7 +159,7 @@ column_get_planes(ColumnDecoder *decoder, ByteReader *reader, gsize count, guint
     if (plane_count > COLUMN_PLANES_MAX)
         return FALSE;
     /* Every plane is at least a few bytes of the column, so a lie about their number ends soon. */
-    column_grow(&decoder->planes, &decoder->planes_capacity, count * plane_count, 1);
+    column_grow(&decoder->planes, &decoder->planes_capacity, MAX(1, count * plane_count), 1);
     for (guint plane = 0; plane < plane_count; plane++) {
         planes[plane] = column_get_part(decoder, reader, decoder->planes + plane * count, count);
         if (!planes[plane])
