@@ -25,12 +25,13 @@ const char *line_class_name(LineClass class);
 /* One line. Strings: borrowed from the statement, or from what was parsed. */
 typedef struct {
     char id[STATEMENT_LINE_ID_CHARS + 1];
-    const char *customer;
     char period[8]; /* when it was used; earlier than the statement's in a correction */
+    const char *customer;
     /* The SKU's name; "discount", "true-up", "rounding", "credit:ID" for lines of no SKU. */
     const char *sku;
     const char *price_from; /* of the version, as in the book; "" for lines of no SKU */
     guint tier;             /* from 1; 0 for the free allowance and lines of no SKU */
+    LineClass class;
     gint64 metered;
     /* What is multiplied by the unit price: quantity / divisor of unit. Mostly the metered units
      * and the SKU's divisor; packages by 1; 1 month by 1 for a flat price. */
@@ -39,7 +40,6 @@ typedef struct {
     const char *unit;
     gint64 unit_price_pico; /* 0 for lines of no SKU */
     gint64 amount_nano;
-    LineClass class;
     gint64 start_us; /* charge period: the part of period in which the version was in force */
     gint64 end_us;
     guint64 event_count; /* behind the SKU's version; 0 for lines of no SKU; not in lines.csv */
@@ -58,11 +58,11 @@ typedef struct {
     Period period;
     const PriceBook *book; /* it was closed with */
     const MeterSum *sums;  /* all that is known now */
-    guint sum_count;
     /* Its lines so far: of its own run and of corrections since, but for credits and rounding. Of
      * each are read period, sku, price_from, tier, metered and amount_nano; several of one key may
      * have been added up. */
     const StatementLine *billed;
+    guint sum_count;
     guint billed_count;
 } StatementCorrection;
 

@@ -121,9 +121,8 @@ def rate(book, customer, period, sums):
                 parts += charge_tiers(version, divisor, metered - min(free, metered))
         for tier, part, quantity, price in parts:
             amount = money(quantity * price)
-            lines.append(
-                Line(period, sku["sku"], version["from"], tier, part, quantity, price, amount, "usage")
-            )
+            key = sku["sku"], version["from"], tier
+            lines.append(Line(period, *key, part, quantity, price, amount, "usage"))
     usage = sum((line.amount for line in lines), Fraction(0))
     discount = -money(usage * Fraction(terms.get("discount_percent", "0")) / 100)
     if discount:
@@ -147,10 +146,9 @@ def differences(book, customer, now, before):
     keys = {}
     for sign, lines in ((1, now), (-1, before)):
         for line in lines:
-            first = keys.setdefault(
-                line.key(),
-                Line(line.period, *line.key(), 0, Fraction(0), line.price, Fraction(0), "correction"),
-            )
+            zero = Fraction(0)
+            new = Line(line.period, *line.key(), 0, zero, line.price, zero, "correction")
+            first = keys.setdefault(line.key(), new)
             first.metered += sign * line.metered
             first.quantity += sign * line.quantity
             first.amount += sign * line.amount
@@ -213,7 +211,8 @@ def decimal(rng, digits, limit):
         return rng.choice(["0", "0.005", "0.125", "0.015", "1", "0.0005", "2.5", "0.045", "0.5"])
     places = rng.randint(0, digits)
     whole = str(rng.randint(0, limit))
-    return whole + ("." + "".join(rng.choice("0123456789") for _ in range(places)) if places else "")
+    behind = "".join(rng.choice("0123456789") for _ in range(places))
+    return whole + "." + behind if places else whole
 
 
 def units(rng, divisor, low, high):
@@ -286,7 +285,8 @@ def make_book(rng, customer, edges):
         sku_edges.append(divisor)
     terms = {}
     if rng.random() < 0.6:
-        terms["discount_percent"] = rng.choice(["0", "10", "12.5", "33.3333333", "100", "0.0000001"])
+        shares = ["0", "10", "12.5", "33.3333333", "100", "0.0000001"]
+        terms["discount_percent"] = rng.choice(shares)
     if rng.random() < 0.5:
         terms["minimum"] = amount()
     if rng.random() < 0.5:
@@ -294,7 +294,7 @@ def make_book(rng, customer, edges):
             {
                 "id": f"credit{i}",
                 "amount": amount(),
-                "from": rng.choice(["2026-01-01T00:00:00Z", "2026-11-03T00:00:00Z", "2027-01-01T00:00:00Z"]),
+                "from": rng.choice(["2026-01-01", "2026-11-03", "2027-01-01"]) + "T00:00:00Z",
                 "expires": rng.choice([None, "2026-12-01T00:00:00Z", "2027-06-01T00:00:00Z"]),
             }
             for i in range(rng.randint(0, 3))
@@ -347,7 +347,7 @@ class Case:
     def put_line(self, word, line, *more):
         nano = line.amount * 10**9
         assert nano.denominator == 1
-        self.put(word, line.period, line.sku, line.price_from, line.tier, line.metered, nano, line.kind, *more)
+        self.put(word, line.period, *line.key(), line.metered, nano, line.kind, *more)
 
     def correction(self, period):
         rng, edges = self.rng, {}
@@ -376,7 +376,8 @@ class Case:
                 burned[credit["id"]] = Fraction(rng.randint(0, 30 * 10**9), 10**9)
                 self.put("burned", "credit:" + credit["id"], -burned[credit["id"]] * 10**9)
         lines = rate(book, self.customer, period, sums)
-        for earlier in sorted(rng.sample(["2026-08", "2026-09", "2026-10"], rng.choice([0, 0, 1, 2]))):
+        late = rng.sample(["2026-08", "2026-09", "2026-10"], rng.choice([0, 0, 1, 2]))
+        for earlier in sorted(late):
             lines += self.correction(earlier)
         payable = sum((line.amount for line in lines), Fraction(0))
         credit_lines, uses = burn(book, self.customer, period, payable, burned)
@@ -389,9 +390,9 @@ class Case:
         for line in lines:
             quantity = Fraction(line.quantity)
             price = Fraction(line.price) * 10**12
-            self.put_line(
-                "line", line, quantity.numerator, quantity.denominator, price, id_of(self.customer, line, period)
-            )
+            identity = id_of(self.customer, line, period)
+            ratio = quantity.numerator, quantity.denominator
+            self.put_line("line", line, *ratio, price, identity)
         for name, *amounts in uses:
             self.put("credit", name, *(Fraction(amount) * 10**9 for amount in amounts))
         self.put("payable", paid * 10**9)

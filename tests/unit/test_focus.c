@@ -245,7 +245,12 @@ Test(focus, a_correction_keeps_its_period_and_stands_in_a_later_invoice)
                                      .price_from = "",
                                      .amount_nano = G_GINT64_CONSTANT(-3960000000),
                                      .class = LINE_DISCOUNT}};
-    const StatementCorrection correction = {fixture_period("2026-10"), book, now, 1, billed, 2};
+    const StatementCorrection correction = {.period = fixture_period("2026-10"),
+                                            .book = book,
+                                            .sums = now,
+                                            .sum_count = 1,
+                                            .billed = billed,
+                                            .billed_count = 2};
     StatementInput input = fixture_input(book, "nobody", NULL, 0);
     input.corrections = &correction;
     input.correction_count = 1;

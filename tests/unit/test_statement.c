@@ -185,7 +185,12 @@ Test(statement, a_correction_gives_back_and_takes_anew_and_a_credit_note_burns_n
         {.sku = "discount", .price_from = "", .amount_nano = -3600000000, .class = LINE_DISCOUNT},
         {.sku = "rounding", .price_from = "", .amount_nano = 77, .class = LINE_ROUNDING},
         {.sku = "credit:x", .price_from = "", .amount_nano = -77, .class = LINE_CREDIT}};
-    const StatementCorrection correction = {fixture_period("2026-10"), book, october, 1, billed, 4};
+    const StatementCorrection correction = {.period = fixture_period("2026-10"),
+                                            .book = book,
+                                            .sums = october,
+                                            .sum_count = 1,
+                                            .billed = billed,
+                                            .billed_count = 4};
     StatementInput input = fixture_input(book, "c", NULL, 0);
     input.corrections = &correction;
     input.correction_count = 1;
@@ -203,7 +208,10 @@ Test(statement, a_correction_in_another_currency_is_refused)
     g_autoptr(PriceBook) euros =
         fixture_book("{'currency':'EUR','minor_digits':2,'rounding':{'when':'line','ties':"
                      "'half-even'},'issuer':'x','skus':[" EGRESS("1") "]}");
-    const StatementCorrection correction = {fixture_period("2026-10"), euros, NULL, 0, NULL, 0};
+    const StatementCorrection correction = {
+        .period = fixture_period("2026-10"),
+        .book = euros,
+    };
     StatementInput input = fixture_input(book, "c", NULL, 0);
     input.corrections = &correction;
     input.correction_count = 1;

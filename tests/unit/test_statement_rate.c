@@ -215,13 +215,14 @@ static void
 check_case(const Case *one)
 {
     StatementCorrection corrections[CORRECTIONS_MAX];
+    g_assert(one->book != NULL && one->sums[0] != NULL && one->burned != NULL);
     for (guint i = 0; i < one->correction_count; i++)
-        corrections[i] = (StatementCorrection){one->periods[i],
-                                               one->books[i],
-                                               (gpointer)one->sums[i + 1]->data,
-                                               one->sums[i + 1]->len,
-                                               (gpointer)one->billed[i]->data,
-                                               one->billed[i]->len};
+        corrections[i] = (StatementCorrection){.period = one->periods[i],
+                                               .book = one->books[i],
+                                               .sums = (gpointer)one->sums[i + 1]->data,
+                                               .sum_count = one->sums[i + 1]->len,
+                                               .billed = (gpointer)one->billed[i]->data,
+                                               .billed_count = one->billed[i]->len};
     StatementInput input = {.customer = one->customer,
                             .period = one->period,
                             .book = one->book,

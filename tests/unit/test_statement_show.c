@@ -27,7 +27,12 @@ statement_json(const char *customer, gboolean preliminary)
                                      .tier = 1,
                                      .metered = 90,
                                      .amount_nano = G_GINT64_CONSTANT(36000000000)}};
-    const StatementCorrection correction = {fixture_period("2026-10"), book, october, 1, billed, 1};
+    const StatementCorrection correction = {.period = fixture_period("2026-10"),
+                                            .book = book,
+                                            .sums = october,
+                                            .sum_count = 1,
+                                            .billed = billed,
+                                            .billed_count = 1};
     const MeterSum sums[] = {{0, 0, 50, 50}, {0, 1, 6, 6}};
     StatementInput input = fixture_input(book, customer, sums, 2);
     input.corrections = &correction;
