@@ -1,13 +1,10 @@
 /* json_scan.c - JSON checked and measured where it stands.
- * What is a string's, and nearly all is, is looked through eight bytes at a time; UTF-8 is checked
- * only where a byte beyond ASCII was seen, and the NUL behind the text ends every loop.
+ * UTF-8 is checked only where a byte beyond ASCII was seen, and the NUL behind the text ends every
+ * loop.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/json_scan.h"
 
 #include <string.h>
-
-#define EACH_BYTE(c) (G_GUINT64_CONSTANT(0x0101010101010101) * (guchar)(c))
-#define HIGH_BITS    EACH_BYTE(0x80)
 
 void
 json_scan_space(JsonScan *scan)
@@ -16,41 +13,12 @@ json_scan_space(JsonScan *scan)
         scan->at++;
 }
 
-/* The first byte that does not stand for itself in a string: a quote, a backslash, a control, or
- * the end. *high: gets bits where bytes beyond ASCII were. */
-static const char *
-plain_end(const char *at, const char *end, guint64 *high)
-{
-    while (end - at >= 8) {
-        guint64 word = 0;
-        memcpy(&word, at, 8);
-        word = GUINT64_FROM_LE(word);
-        guint64 quote = word ^ EACH_BYTE('"');
-        guint64 backslash = word ^ EACH_BYTE('\\');
-        /* The high bit of a byte of 0, or of one below 0x20; wrong only above the first of them. */
-        guint64 special = ((quote - EACH_BYTE(1)) & ~quote) |
-                          ((backslash - EACH_BYTE(1)) & ~backslash) |
-                          ((word - EACH_BYTE(0x20)) & ~word);
-        special &= HIGH_BITS;
-        if (special != 0) {
-            guint byte = (guint)__builtin_ctzll(special) / 8;
-            *high |= word & HIGH_BITS & ((G_GUINT64_CONSTANT(1) << (8 * byte)) - 1);
-            return at + byte;
-        }
-        *high |= word & HIGH_BITS;
-        at += 8;
-    }
-    for (; at < end && (guchar)*at >= 0x20 && *at != '"' && *at != '\\'; at++)
-        *high |= (guchar)*at & 0x80;
-    return at;
-}
-
 gboolean
 json_is_plain(const char *text, gsize size_bytes)
 {
     guint64 high = 0;
 
-    return plain_end(text, text + size_bytes, &high) == text + size_bytes && high == 0;
+    return json_plain_end(text, text + size_bytes, &high) == text + size_bytes && high == 0;
 }
 
 /* The number of four hexadecimal digits, or -1; a NUL is none. */
@@ -132,7 +100,7 @@ skip_plain(JsonScan *scan, guint offset, guint64 *high)
 {
     const char *begin = scan->at + offset;
 
-    scan->at += plain_end(begin, scan->end, high) - begin + offset;
+    scan->at += json_plain_end(begin, scan->end, high) - begin + offset;
 }
 
 gboolean

@@ -5,6 +5,10 @@
 #define MILLRACE_FORMATS_JSON_SCAN_H
 
 #include <glib.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define JSON_SCAN_DEPTH_MAX 64
 
@@ -43,5 +47,51 @@ gboolean json_is_plain(const char *text, gsize size_bytes);
 /* Replaces the escapes of a string that has been read, without its quotes, in place.
  * Returns: its size, which is never larger. */
 gsize json_unescape(char *text, gsize size_bytes);
+
+/* The first byte from at on that does not stand for itself in a string: a quote, a backslash, a
+ * control, or the end. *high: gets bits where bytes beyond ASCII were. Nearly all of a line is
+ * within strings, so they are looked through 16 bytes at a time, or 8. */
+static inline const char *
+json_plain_end(const char *at, const char *end, guint64 *high)
+{
+#ifdef __SSE2__
+    while (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i special =
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+                         _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes));
+        guint found = (guint)_mm_movemask_epi8(special);
+        guint beyond = (guint)_mm_movemask_epi8(bytes);
+        if (found != 0) {
+            *high |= beyond & (found ^ (found - 1));
+            return at + __builtin_ctz(found);
+        }
+        *high |= beyond;
+        at += 16;
+    }
+#endif
+    while (end - at >= 8) {
+        const guint64 ones = G_GUINT64_CONSTANT(0x0101010101010101);
+        guint64 word = 0;
+        memcpy(&word, at, 8);
+        word = GUINT64_FROM_LE(word);
+        guint64 quote = word ^ ones * '"';
+        guint64 backslash = word ^ ones * '\\';
+        /* The high bit of a byte of 0, or of one below 0x20; wrong only above the first of them. */
+        guint64 special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                          ((word - ones * 0x20) & ~word);
+        special &= ones * 0x80;
+        if (special != 0) {
+            *high |= word & ones * 0x80 & (special ^ (special - 1));
+            return at + __builtin_ctzll(special) / 8;
+        }
+        *high |= word & ones * 0x80;
+        at += 8;
+    }
+    for (; at < end && (guchar)*at >= 0x20 && *at != '"' && *at != '\\'; at++)
+        *high |= (guchar)*at & 0x80;
+    return at;
+}
 
 #endif

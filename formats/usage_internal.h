@@ -5,6 +5,8 @@
 
 #include <glib.h>
 
+#include "formats/usage.h"
+
 /* Our members, in the order in which they are printed. */
 typedef enum {
     MEMBER_SPECVERSION,
@@ -54,5 +56,17 @@ guint usage_member_end(char place);
 #define USAGE_TIME_CHARS 27
 /* Writes what usage_print_time() appends. Returns: behind it. */
 char *usage_put_time(char *at, gint64 time_us);
+
+/* Whether a time of USAGE_TIME_CHARS, if it is one, stands as it is printed. */
+static inline gboolean
+usage_is_printed_time(const char *text)
+{
+    return text[10] == 'T' && text[17] != '6' && text[19] == '.' && text[26] == 'Z';
+}
+
+/* Reads as many members from the beginning of a line as stand as they are printed, into event.
+ * *seen: bit n is set for usage_members[n]. *place: in which object reading ended, behind a member.
+ * Returns: where; text when nothing could be read. */
+char *usage_quick_read(char *text, gsize size_bytes, UsageEvent *event, guint32 *seen, char *place);
 
 #endif

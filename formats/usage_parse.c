@@ -1,7 +1,6 @@
 /* usage_parse.c - one line of a usage log, read strictly and in place.
- * Millions of lines come as usage_event_print() writes them, so a key is first compared, whole,
- * with the ones that would come next; any other order, white space or spelling takes the longer
- * way through the same grammar.
+ * What stands as usage_event_print() writes it, usage_quick.c has read; here is the rest: any other
+ * order, white space or spelling, members that are not ours, and what is wrong.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <xxhash.h>
@@ -144,14 +143,6 @@ decode_sequence(const char *text, gsize size_bytes, guint64 *sequence)
     return size_bytes > 0;
 }
 
-/* Whether a good time stands as usage_print_time() would write it. */
-static gboolean
-is_printed_time(const char *text, gsize size_bytes)
-{
-    return size_bytes == USAGE_TIME_CHARS && text[10] == 'T' && text[17] != '6' &&
-           text[19] == '.' && text[26] == 'Z';
-}
-
 /* Takes what a string says. *canonical: whether we would say it in these characters.
  * Returns FALSE when it is refused. */
 static gboolean
@@ -161,7 +152,7 @@ decode_string(Parse *parse, const UsageMember *member, char *text, gsize size_by
     *canonical = TRUE;
     switch (member->kind) {
     case KIND_TIME:
-        *canonical = is_printed_time(text, size_bytes);
+        *canonical = size_bytes == USAGE_TIME_CHARS && usage_is_printed_time(text);
         return usage_parse_time(text, size_bytes, field(parse, member)) ||
                refuse(parse, member, TIME_EXPECTED);
     case KIND_SEQUENCE:
@@ -302,9 +293,9 @@ take_key(Parse *parse, char place, Key *key)
     return TRUE;
 }
 
-/* Reads a member that is not what comes next in a line of ours. */
+/* Reads a member. */
 static gboolean
-take_other(Parse *parse, char place)
+take_member(Parse *parse, char place)
 {
     Key key = {0};
 
@@ -322,32 +313,21 @@ take_other(Parse *parse, char place)
     return TRUE;
 }
 
-/* Whether the literal stands at at, where USAGE_LITERAL_SIZE bytes may be read. */
-static inline gboolean
-literal_stands(const char *at, const UsageMember *member)
+/* Reads on behind a member, to behind the object's closing bracket. */
+static gboolean
+take_rest(Parse *parse, char place)
 {
-    static const guint8 masks[2 * USAGE_LITERAL_SIZE] = {255, 255, 255, 255, 255, 255, 255, 255,
-                                                         255, 255, 255, 255, 255, 255, 255, 255};
-    guint64 text[2];
-    guint64 literal[2];
-    guint64 mask[2];
+    JsonScan *scan = &parse->scan;
 
-    memcpy(text, at, sizeof text);
-    memcpy(literal, member->literal, sizeof literal);
-    memcpy(mask, masks + USAGE_LITERAL_SIZE - member->literal_size, sizeof mask);
-    return (((text[0] ^ literal[0]) & mask[0]) | ((text[1] ^ literal[1]) & mask[1])) == 0;
-}
-
-/* The member whose key, quotes and colon stand here, of those that may come next in a line of ours;
- * end when there is none. */
-static inline guint
-next_of_ours(const Parse *parse, guint next, guint end)
-{
-    if (parse->scan.end - parse->scan.at < USAGE_LITERAL_SIZE)
-        return end;
-    while (next < end && !literal_stands(parse->scan.at, &usage_members[next]))
-        next++;
-    return next;
+    for (;;) {
+        json_scan_space(scan);
+        if (*scan->at != ',' && *scan->at != '}')
+            return json_scan_fail(scan, "\",\" or \"}\"");
+        if (*scan->at++ == '}')
+            return TRUE;
+        if (!take_member(parse, place))
+            return FALSE;
+    }
 }
 
 /* Reads the members of an object from behind its opening bracket to behind its closing one. */
@@ -355,50 +335,50 @@ static gboolean
 take_members(Parse *parse, char place)
 {
     JsonScan *scan = &parse->scan;
-    guint next = usage_member_first(place);
-    const guint end = usage_member_end(place);
 
     json_scan_space(scan);
-    if (*scan->at == '}') {
-        scan->at++;
-        return TRUE;
-    }
-    for (;;) {
-        guint index = next_of_ours(parse, next, end);
-        if (index < end) {
-            gsize size_bytes = usage_members[index].literal_size;
-            Key key = {scan->at, size_bytes - 1, scan->at + 1, size_bytes - 3, FALSE};
-            scan->at += size_bytes;
-            next = index + 1;
-            if ((guchar)*scan->at <= ' ')
-                json_scan_space(scan);
-            if (!take_known(parse, place, index, &key))
-                return FALSE;
-        } else if (!take_other(parse, place)) {
-            return FALSE;
-        }
-        json_scan_space(scan);
-        if (*scan->at != ',' && *scan->at != '}')
-            return json_scan_fail(scan, "\",\" or \"}\"");
-        if (*scan->at++ == '}')
-            return TRUE;
-        if (*scan->at == ' ')
-            json_scan_space(scan);
-    }
+    if (*scan->at != '}')
+        return take_member(parse, place) && take_rest(parse, place);
+    scan->at++;
+    return TRUE;
+}
+
+/* What event->present is when the members of seen are there. Both have one order, but "time", which
+ * has no bit of its own, stands behind "subject". */
+static guint32
+present_of(guint32 seen)
+{
+    G_STATIC_ASSERT(USAGE_HAS_SUBJECT == 1 && MEMBER_TIME == MEMBER_SUBJECT + 1);
+    G_STATIC_ASSERT(USAGE_HAS_WRITER << (MEMBERS - 1 - MEMBER_WRITER) == USAGE_HAS_NODE);
+    guint32 subject = seen >> MEMBER_SUBJECT & USAGE_HAS_SUBJECT;
+
+    return subject | (seen >> MEMBER_TIME & ~(guint32)USAGE_HAS_SUBJECT);
+}
+
+static gboolean
+take_object(Parse *parse)
+{
+    JsonScan *scan = &parse->scan;
+
+    json_scan_space(scan);
+    if (*scan->at != '{')
+        return json_scan_fail(scan, "an object");
+    scan->at++;
+    return take_members(parse, 't');
 }
 
 static gboolean
 take_line(Parse *parse, gsize size_bytes)
 {
     JsonScan *scan = &parse->scan;
+    char place = 't';
 
     if (size_bytes > USAGE_LINE_MAX_BYTES)
         return refuse_line(parse, "a line of more than 65536 bytes");
-    json_scan_space(scan);
-    if (*scan->at != '{')
-        return json_scan_fail(scan, "an object");
-    scan->at++;
-    if (!take_members(parse, 't'))
+    scan->at = usage_quick_read(scan->at, size_bytes, parse->event, &parse->seen, &place);
+    parse->event->present = present_of(parse->seen);
+    if (!(parse->seen == 0 ? take_object(parse)
+                           : (place == 't' || take_rest(parse, place)) && take_rest(parse, 't')))
         return FALSE;
     json_scan_space(scan);
     if (scan->at != scan->end)

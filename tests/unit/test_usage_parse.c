@@ -316,6 +316,51 @@ Test(usage_parse, white_space_and_order_do_not_matter)
                      "\"data\":{\"op\":\"resize\",\"wall_us\":9,\"x\":1}}\n");
 }
 
+/* Reading is quick as long as a line stands as we print it: here that ends at each place once. */
+Test(usage_parse, a_space_between_tokens_changes_nothing)
+{
+    gboolean quoted = FALSE;
+
+    for (gsize i = 0; i + 2 < sizeof ok_line; i++) {
+        if (!quoted && !g_ascii_isdigit(ok_line[i])) {
+            g_autofree char *text = g_strdup_printf("%.*s %s", (int)i, ok_line, ok_line + i);
+            g_autoptr(Line) line = parsed(text);
+            expect_equal(&line->event, &ok_event);
+        }
+        quoted = quoted != (ok_line[i] == '"');
+    }
+}
+
+Test(usage_parse, each_member_may_be_missing)
+{
+    static const struct {
+        const char *part;
+        guint32 bit;
+    } members[] = {{"\"subject\":\"acme\",", USAGE_HAS_SUBJECT},
+                   {"\"writer\":\"n07-3-1\",", USAGE_HAS_WRITER},
+                   {"\"sequence\":\"00000000000000000042\",", USAGE_HAS_SEQUENCE},
+                   {"\"request\":\"r-1\",", USAGE_HAS_REQUEST},
+                   {"\"op\":\"resize\",", USAGE_HAS_OP},
+                   {"\"format\":\"webp\",", USAGE_HAS_FORMAT},
+                   {"\"status\":\"ok\",", USAGE_HAS_STATUS},
+                   {"\"bytes_in\":1000,", USAGE_HAS_BYTES_IN},
+                   {"\"bytes_out\":300,", USAGE_HAS_BYTES_OUT},
+                   {"\"pixels_in\":307200,", USAGE_HAS_PIXELS_IN},
+                   {"\"pixels_out\":76800,", USAGE_HAS_PIXELS_OUT},
+                   {"\"cpu_us\":5,", USAGE_HAS_CPU_US},
+                   {"\"wall_us\":9,", USAGE_HAS_WALL_US},
+                   {",\"node\":\"n07\"", USAGE_HAS_NODE}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(members); i++) {
+        g_autofree char *text = with(members[i].part, "");
+        g_autoptr(Line) line = parsed(text);
+        g_autoptr(GString) printed = g_string_new(NULL);
+        cr_expect_eq(line->event.present, USAGE_HAS_ALL & ~members[i].bit, "%s", text);
+        usage_event_print(&line->event, printed);
+        cr_expect_str_eq(printed->str, text);
+    }
+}
+
 Test(usage_parse, a_name_of_ours_in_another_place_is_not_ours)
 {
     expect_whole(",\"op\":7,\"status\":[],\"data\":{\"id\":1,\"time\":null,\"data\":2}", TRUE,

@@ -1,0 +1,165 @@
+/* usage_quick.c - reads what of a line stands as usage_event_print() writes it. Nearly every line
+ * does, to its end; where one does not, usage_parse.c goes on. So here is no error, and nothing
+ * but the one spelling: no white space, no escapes, nothing beyond ASCII, our order.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "formats/json_scan.h"
+#include "formats/usage.h"
+#include "formats/usage_internal.h"
+
+#define COUNT_DIGITS_MAX 18 /* fewer than 2^63 - 1 has: no overflow */
+#define SEQUENCE_DIGITS  20
+#define SEQUENCE_ZEROS   2 /* at least, so that the others fit */
+
+typedef struct {
+    char *at; /* behind the last member that was read */
+    const char *end;
+} Quick;
+
+/* The place behind literal where it stands next and size_bytes are left behind it, or NULL. */
+static inline char *
+behind(const Quick *quick, const char *literal, gsize literal_size, gsize size_bytes)
+{
+    if ((gsize)(quick->end - quick->at) < literal_size + size_bytes ||
+        memcmp(quick->at, literal, literal_size) != 0)
+        return NULL;
+    return quick->at + literal_size;
+}
+
+static inline guint32
+take_text(Quick *quick, const char *literal, gsize literal_size, gboolean required, guint index,
+          const char **text)
+{
+    char *begin = behind(quick, literal, literal_size, 1);
+    guint64 high = 0;
+
+    if (!begin)
+        return 0;
+    gsize size_bytes = (gsize)(json_plain_end(begin, quick->end, &high) - begin);
+    if (begin[size_bytes] != '"' || high != 0 || (required && size_bytes == 0))
+        return 0;
+    begin[size_bytes] = '\0';
+    *text = begin;
+    quick->at = begin + size_bytes + 1;
+    return 1u << index;
+}
+
+static inline guint32
+take_count(Quick *quick, const char *literal, gsize literal_size, guint index, guint64 *count)
+{
+    const char *at = behind(quick, literal, literal_size, 1);
+    guint64 value = 0;
+
+    if (!at)
+        return 0;
+    const char *begin = at;
+    for (; (guchar)(*at - '0') <= 9; at++)
+        value = value * 10 + (guint64)(*at - '0');
+    if (at == begin || at > begin + COUNT_DIGITS_MAX || (*begin == '0' && at > begin + 1) ||
+        (*at != ',' && *at != '}'))
+        return 0;
+    *count = value;
+    quick->at += at - quick->at;
+    return 1u << index;
+}
+
+static inline guint32
+take_time(Quick *quick, gint64 *time_us)
+{
+    static const char literal[] = ",\"time\":\"";
+    char *at = behind(quick, literal, sizeof literal - 1, USAGE_TIME_CHARS + 1);
+
+    if (!at || at[USAGE_TIME_CHARS] != '"' || !usage_is_printed_time(at) ||
+        !usage_parse_time(at, USAGE_TIME_CHARS, time_us))
+        return 0;
+    quick->at = at + USAGE_TIME_CHARS + 1;
+    return 1u << MEMBER_TIME;
+}
+
+static inline guint32
+take_sequence(Quick *quick, guint64 *sequence)
+{
+    static const char literal[] = ",\"sequence\":\"";
+    char *at = behind(quick, literal, sizeof literal - 1, SEQUENCE_DIGITS + 1);
+    guint64 value = 0;
+    guint bad = 0;
+
+    if (!at || at[0] != '0' || at[1] != '0' || at[SEQUENCE_DIGITS] != '"')
+        return 0;
+    for (guint i = SEQUENCE_ZEROS; i < SEQUENCE_DIGITS; i++) {
+        guint digit = (guint)(guchar)at[i] - '0';
+        bad |= digit > 9;
+        value = value * 10 + digit;
+    }
+    if (bad)
+        return 0;
+    *sequence = value;
+    quick->at = at + SEQUENCE_DIGITS + 1;
+    return 1u << MEMBER_SEQUENCE;
+}
+
+#define TEXT(KEY, REQUIRED, NAME, FIELD)                                                           \
+    take_text(quick, ",\"" KEY "\":\"", sizeof(KEY) + 4, REQUIRED, MEMBER_##NAME, &event->FIELD)
+#define COUNT(KEY, NAME, FIELD)                                                                    \
+    take_count(quick, ",\"" KEY "\":", sizeof(KEY) + 3, MEMBER_##NAME, &event->FIELD)
+
+static guint32
+take_top(Quick *quick, UsageEvent *event)
+{
+    guint32 seen = TEXT("id", TRUE, ID, id);
+
+    seen |= TEXT("source", TRUE, SOURCE, source);
+    seen |= TEXT("type", TRUE, TYPE, type);
+    seen |= TEXT("subject", FALSE, SUBJECT, subject);
+    seen |= take_time(quick, &event->time_us);
+    seen |= TEXT("writer", FALSE, WRITER, writer);
+    seen |= take_sequence(quick, &event->sequence);
+    return seen;
+}
+
+static guint32
+take_data(Quick *quick, UsageEvent *event)
+{
+    guint32 seen = TEXT("request", FALSE, REQUEST, request);
+
+    seen |= TEXT("op", FALSE, OP, op);
+    seen |= TEXT("format", FALSE, FORMAT, format);
+    seen |= TEXT("status", FALSE, STATUS, status);
+    seen |= COUNT("bytes_in", BYTES_IN, bytes_in);
+    seen |= COUNT("bytes_out", BYTES_OUT, bytes_out);
+    seen |= COUNT("pixels_in", PIXELS_IN, pixels_in);
+    seen |= COUNT("pixels_out", PIXELS_OUT, pixels_out);
+    seen |= COUNT("cpu_us", CPU_US, cpu_us);
+    seen |= COUNT("wall_us", WALL_US, wall_us);
+    seen |= TEXT("node", FALSE, NODE, node);
+    return seen;
+}
+
+char *
+usage_quick_read(char *text, gsize size_bytes, UsageEvent *event, guint32 *seen, char *place)
+{
+    static const char version[] = "{\"specversion\":\"1.0\"";
+    static const char data[] = ",\"data\":{";
+    Quick quick = {text, text + size_bytes};
+
+    *seen = 0;
+    *place = 't';
+    char *at = behind(&quick, version, sizeof version - 1, 1);
+    if (!at)
+        return text;
+    quick.at = at;
+    *seen = 1u << MEMBER_SPECVERSION | take_top(&quick, event);
+    at = behind(&quick, data, sizeof data - 1, 1);
+    if (!at || *at != '"')
+        return quick.at;
+    /* A comma in place of the bracket, so that the first member is like the others. */
+    quick.at = at - 1;
+    *quick.at = ',';
+    *seen |= 1u << MEMBER_DATA | take_data(&quick, event);
+    if (*quick.at == '}')
+        quick.at++;
+    else
+        *place = 'd';
+    return quick.at;
+}
