@@ -1,25 +1,48 @@
 #!/usr/bin/env bash
-# demo.sh [DIR]: resizes the photographs of Debian's package lomiri-wallpapers-16.04 to two sizes on
-# two ranks, prints the report, and leaves a page in DIR (demo) that shows them. `make demo` builds
-# first and then runs this.
+# demo.sh [DIR]: resizes the photographs of Debian's package lomiri-wallpapers-16.04 to two sizes
+# for two customers on two ranks, leaves a page in DIR (demo) that shows them, then bills what it
+# took and prints a statement. `make demo` builds first and then runs this.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
 here=$(dirname "$0")
-millrace=${BUILD:-$here/../build/release}/millrace
+PATH=${BUILD:-$here/../build/release}:$PATH
+prices=$here/prices.json
 out=${1:-demo}
+
+# show COMMAND...: prints it as one would type it.
+show()
+{
+    printf '\n$ %s\n' "$*"
+}
 
 # A demonstration begins afresh; a real run on the same folder would resume.
 rm -rf "$out"
 mkdir -p "$out"
-dpkg -L lomiri-wallpapers-16.04 | grep '^/usr/share/backgrounds/.*\.jpg$' |
-    xargs -d '\n' "$millrace" manifest build --customer demo > "$out/manifest.csv"
+mapfile -t photos < <(dpkg -L lomiri-wallpapers-16.04 | grep '^/usr/share/backgrounds/.*\.jpg$')
+{
+    millrace manifest build --customer acme "${photos[@]:0:10}"
+    millrace manifest build --customer globex "${photos[@]:10}" | tail -n +2 # one header will do
+} >"$out/manifest.csv"
 
-resize=(resize --to 320x320 --to "1280x1280,format=webp,q=80" -o "$out" "$out/manifest.csv")
-echo "\$ mpirun -n 2 millrace ${resize[*]}"
+sizes=(--to 320x320 --to "1280x1280,format=webp,q=80")
+resize=(millrace resize "${sizes[@]}" -o "$out" "$out/manifest.csv")
+show mpirun -n 2 "${resize[@]}"
 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    mpirun --oversubscribe --bind-to none -n 2 "$millrace" "${resize[@]}"
+    mpirun --oversubscribe --bind-to none -n 2 "${resize[@]}"
 
-"$here/page.sh" "$out" > "$out/index.html"
+"$here/page.sh" "$out" >"$out/index.html"
 echo
-echo "Open $out/index.html to see them."
+echo "Open $out/index.html to see them. What they cost:"
+
+show millrace usage ingest --store "$out/store" "$out/.millrace/usage-*.ndjson"
+millrace usage ingest --store "$out/store" "$out"/.millrace/usage-*.ndjson >"$out/ingest.ndjson"
+# The job is done, so its writers give their word that this is all.
+period=$(cat "$out"/.millrace/usage-*.ndjson | jq -r '.time[:7]' | LC_ALL=C sort | tail -n 1)
+"$here/seal-usage.sh" "$out/store" "$period"
+
+bill=(millrace bill run --store "$out/store" --prices "$prices" --period "$period" -o "$out/bills")
+show "${bill[@]}"
+run=$("${bill[@]}")
+show millrace bill show "$run" acme
+millrace bill show "$run" acme
