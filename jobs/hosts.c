@@ -103,15 +103,16 @@ same_address(const struct sockaddr *a, const struct sockaddr *b)
                   sizeof(struct in6_addr)) == 0;
 }
 
-/* Is one of the name's addresses one of this host's? */
+/* Is one of the name's addresses one of this host's? flags: of getaddrinfo(). */
 static gboolean
-has_own_address(const char *name)
+has_own_address(const char *name, int flags)
 {
+    const struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_STREAM};
     struct addrinfo *addresses = NULL;
     struct ifaddrs *own = NULL;
     gboolean found = FALSE;
 
-    if (getaddrinfo(name, NULL, NULL, &addresses) != 0)
+    if (getaddrinfo(name, NULL, &hints, &addresses) != 0)
         return FALSE;
     if (getifaddrs(&own) == 0) {
         for (const struct addrinfo *at = addresses; at; at = at->ai_next)
@@ -123,14 +124,23 @@ has_own_address(const char *name)
     return found;
 }
 
-static gboolean
-is_here(const char *name)
+/* The name without a user's before it. */
+static const char *
+host_part(const char *name)
 {
     const char *at = strchr(name, '@');
-    const char *host = at ? at + 1 : name;
+
+    return at ? at + 1 : name;
+}
+
+/* Is this host meant? Says so only where nobody else has to be asked. */
+static gboolean
+is_plainly_here(const char *name)
+{
+    const char *host = host_part(name);
 
     return strcmp(host, "localhost") == 0 || strcmp(host, g_get_host_name()) == 0 ||
-           has_own_address(host);
+           has_own_address(host, AI_NUMERICHOST);
 }
 
 /* What ssh is to Open MPI, whether it was set in a file or in the environment: "ssh : rsh", and
@@ -226,11 +236,14 @@ is_settled(Host *host)
     if (waitpid(host->pid, &status, WNOHANG) == host->pid) {
         host->pid = 0;
         host->answers = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        return TRUE;
-    }
-    if (g_get_monotonic_time() < host->until_us)
+    } else if (g_get_monotonic_time() < host->until_us) {
         return FALSE;
-    give_up(host);
+    } else {
+        give_up(host);
+    }
+    /* One that is this host under another name need not run an sshd. Name servers may be slow, so
+     * they are asked last. */
+    host->answers = host->answers || has_own_address(host_part(host->name), 0);
     return TRUE;
 }
 
@@ -246,7 +259,7 @@ turn(const Hosts *hosts, const GPtrArray *agent, guint *next, guint *asked)
     }
     for (; *next < hosts->list->len && *asked < ASKED_MAX; (*next)++) {
         Host *host = g_ptr_array_index(hosts->list, *next);
-        host->answers = !host->name || is_here(host->name);
+        host->answers = !host->name || is_plainly_here(host->name);
         if (!host->answers)
             ask(host, agent);
         *asked += host->pid != 0;
