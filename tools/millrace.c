@@ -16,6 +16,7 @@ static const struct {
     {"resize", "resize every image of a manifest, on one host or many, and account for every row"},
     {"run", "run a verb under mpirun, supervised and resumed, with a true exit code"},
     {"usage", "usage logs into the batch store; print, account for, seal and sync stores"},
+    {"bill", "usage into statements that prove themselves; close, explain, verify, show them"},
 };
 
 static void

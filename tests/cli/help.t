@@ -67,6 +67,30 @@ is "$(long "$(complete_words millrace-manifest --)")" \
     "$(long "$(help_options millrace-manifest)")" \
     'and that of manifest, too'
 
+# The verbs of millrace bill: of each the page has a part, and one of what all have.
+
+man_part()
+{
+    awk -v verb="$1" '/^# / { here = 0; options = $0 == "# OPTIONS" }
+        options && /^## / { here = $2 == verb || $2 == "All" }
+        here && /^\*-/' "$pages/millrace-bill.scd" | tr -d '*_' |
+        sed -E 's/^((-., )?--[a-z-]+).*/\1/' | LC_ALL=C sort
+}
+
+bill_verbs=$(millrace-bill --help | sed -nE '/^Verbs:/,/^$/s/^  ([a-z-]+) .*/\1/p')
+is "$(complete_words millrace bill '')" "$(LC_ALL=C sort <<<"$bill_verbs")" \
+    'bill: the verbs that are offered are those of --help'
+is "$(sed -nE 's/^\*millrace bill ([a-z-]+)\*.*/\1/p' "$pages/millrace-bill.scd" | uniq)" \
+    "$bill_verbs" 'and of the man page, in the same order'
+bill_programs=()
+for verb in $bill_verbs; do
+    bill_programs+=("millrace-bill $verb")
+    options=$(help_options millrace-bill "$verb")
+    is "$options" "$(man_part "$verb")" "bill $verb: --help and the man page have the same options"
+    is "$(long "$(complete_words millrace-bill "$verb" --)")" "$(long "$options")" \
+        'and so has the completion'
+done
+
 # What is offered is taken.
 
 verbs=$(millrace --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p' | LC_ALL=C sort)
@@ -112,11 +136,26 @@ is "$(complete_words millrace resize -o '')" folder 'an output folder is complet
 is "$(complete_words millrace resize --to 5x emp)" empty.lst 'and a manifest from files'
 is "$(complete_words millrace-run -n 2 -- resize --dry)" --dry-run \
     'options of the verb behind run --'
+for place in '-o' '--store' '--scratch =' '--prices empty.lst -o'; do
+    read -ra words <<<"$place"
+    is "$(complete_words millrace bill run "${words[@]}" '')" folder "a folder behind $place"
+done
+is "$(complete_words millrace-bill run --prices emp)" empty.lst 'a price book from files'
+is "$(complete_words millrace bill show '')" folder 'a run from folders'
+is "$(complete_words millrace bill check-prices emp)" empty.lst 'a price book to check from files'
+is "$(complete_words millrace bill stat --by customer,ho)" customer,hour 'columns behind a comma'
+is "$(complete_words millrace bill stat --by = '' | tr '\n' ' ')" "$(millrace bill stat --help |
+    sed -n 's/.*Add up by \(.*\)/\1/p' | tr -d , | tr ' ' '\n' | LC_ALL=C sort | tr '\n' ' ')" \
+    'all of them'
+for format in $(complete_words millrace bill show --format ''); do
+    exits 66 "--format=$format is taken" millrace bill show --format="$format" none acme
+done
+exits 64 'and no other' millrace bill show --format=pdf none acme
 
 # --help and --version themselves.
 
 for program in millrace millrace-resize millrace-run millrace-manifest \
-    'millrace-manifest build' 'millrace-manifest check'; do
+    'millrace-manifest build' 'millrace-manifest check' millrace-bill "${bill_programs[@]}"; do
     read -ra words <<<"$program"
     exits 0 "$program --help is no error" "${words[@]}" --help
     like "$(sed '/Options:/,$d' stdout)" $'(^|\n)Example:\n  ' 'an example is before the options'
