@@ -53,8 +53,9 @@ RESIZE_OBJS := $(BUILD)/tools/resize.o $(BUILD)/tools/resize_options.o $(BUILD)/
 $(BUILD)/millrace-resize:   $(RESIZE_OBJS)
 $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
                             $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
-$(BUILD)/millrace-usage:    $(call objs,tools/usage*.c jobs/usage_*.c jobs/ingest_*.c) \
-                            $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
+USAGE_OBJS := $(call objs,tools/usage*.c jobs/usage_*.c jobs/ingest_*.c) $(MR_OBJS) $(TOOL_OBJS) \
+    $(FORMATS_OBJS)
+$(BUILD)/millrace-usage:    $(USAGE_OBJS)
 $(BUILD)/millrace-bill:     $(call objs,tools/bill*.c jobs/bill*.c) $(BUILD)/jobs/interner.o \
                             $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
 $(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
@@ -84,12 +85,14 @@ TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
 # Small programs of the MPI tests, on top of the engine.
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/mpi/*_driver.c))
 
-# millrace-resize whose calls fail when they are told to: see tests/fault/torture.c.
-TORTURER := $(BUILD)/torture-resize
-TORTURED := write close openat fsync posix_fallocate mkdirat unlinkat renameat renameat2
-$(TORTURER): private PKGS := $(MPI_PKGS)
-$(TORTURER): private LDFLAGS_ALL += $(TORTURED:%=-Wl,--wrap=%)
-$(TORTURER): $(BUILD)/tests/fault/torture.o $(RESIZE_OBJS)
+# Programs whose calls fail when they are told to: see tests/fault/torture.c.
+TORTURERS := $(addprefix $(BUILD)/torture-,resize usage)
+TORTURED  := write close openat fsync posix_fallocate mkdirat unlinkat renameat renameat2
+$(BUILD)/torture-resize: $(RESIZE_OBJS)
+$(BUILD)/torture-usage:  $(USAGE_OBJS)
+$(TORTURERS): private PKGS := $(MPI_PKGS)
+$(TORTURERS): private LDFLAGS_ALL += $(TORTURED:%=-Wl,--wrap=%)
+$(TORTURERS): $(BUILD)/tests/fault/torture.o
 	$(link)
 
 .SECONDEXPANSION:
@@ -157,13 +160,13 @@ matching   = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1)
 RUN_TESTS  = BUILD='$(abspath $(BUILD))' SAN='$(SAN)' JOBS='$(JOBS)' tests/run.sh
 check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) \
     $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all $(TEST_TOOLS) $(DRIVERS) \
-        $(TORTURER))
+        $(TORTURERS))
 	@$(RUN_TESTS) $(call matching,$(UNIT_TESTS) $(REPLAYS) $(SCRIPTS))
 
 golden: all $(TEST_TOOLS) ## compare with the programs that the golden tests take for their oracles
 	@$(RUN_TESTS) $(wildcard tests/golden/*.t)
 
-torture: all $(TEST_TOOLS) $(TORTURER) ## the fault tests, with many more rounds
+torture: all $(TEST_TOOLS) $(TORTURERS) ## the fault tests, with many more rounds
 	@MILLRACE_TORTURE=1 $(RUN_TESTS) $(wildcard tests/fault/*.t)
 
 bench: ## peers and us in one run, as ratios

@@ -217,13 +217,19 @@ store_temporary_open(StoreTemporary *temporary, Store *store, StoreKind kind, co
     return FALSE;
 }
 
+static void
+release(StoreTemporary *temporary)
+{
+    if (temporary->fd >= 0)
+        close(temporary->fd);
+    g_clear_pointer(&temporary->path, g_free);
+}
+
 void
 store_temporary_abandon(StoreTemporary *temporary)
 {
     unlinkat(temporary->folder_fd, temporary->temporary, 0);
-    if (temporary->fd >= 0)
-        close(temporary->fd);
-    g_clear_pointer(&temporary->path, g_free);
+    release(temporary);
 }
 
 /* Gives the temporary its name. A file that has it has the same bytes, unless it is damaged. */
@@ -254,7 +260,10 @@ store_temporary_publish(StoreTemporary *temporary, gboolean damaged, gboolean *a
                                         temporary->path);
     temporary->fd = -1;
     good = good && give_name(temporary, damaged, added, error);
-    store_temporary_abandon(temporary);
+    if (good)
+        release(temporary);
+    else
+        store_temporary_abandon(temporary);
     return good;
 }
 

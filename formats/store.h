@@ -106,7 +106,7 @@ typedef struct {
 gboolean store_log_put(Store *store, const StoreLog *log, GError **error);
 /* What is known of logs with this first line, by begin, then end. Parts whose segment is not in
  * the store, and damaged notes, are not known. What other processes put after the first call is not
- * seen. (transfer full) array of StoreLog, or NULL and MILLRACE_ERROR_IO. */
+ * seen. For one thread. (transfer full) array of StoreLog, or NULL and MILLRACE_ERROR_IO. */
 GArray *store_logs(Store *store, const char *first_line, GError **error);
 
 #endif

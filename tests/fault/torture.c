@@ -1,4 +1,4 @@
-/* torture.c - millrace-resize on a disk that fails. The linker's --wrap leads the calls below here.
+/* torture.c - programs of ours on a disk that fails. The linker's --wrap leads the calls below here.
  * Those on regular files and folders are counted, and as the environment says, one of them fails:
  *
  *     MILLRACE_TORTURE_AT=N:MODE    the N-th fails, in one of the modes below
