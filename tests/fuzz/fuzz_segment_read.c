@@ -124,6 +124,17 @@ try_file(const guint8 *data, gsize size_bytes)
 }
 
 static void
+check_texts(const SegmentTexts *texts, guint32 count)
+{
+    for (guint32 i = 0; i < count; i++) {
+        guint32 code = texts->codes[i];
+        g_assert(code < texts->value_count);
+        g_assert(strlen(texts->values[code]) == texts->size_bytes[code]);
+        g_assert(g_utf8_validate(texts->values[code], -1, NULL));
+    }
+}
+
+static void
 try_column(const guint8 *data, gsize size_bytes)
 {
     static ColumnDecoder decoder;
@@ -133,18 +144,15 @@ try_column(const guint8 *data, gsize size_bytes)
     if (size_bytes < 2)
         return;
     guint32 count = (data[0] | (guint32)data[1] << 8) % EVENTS_MAX + 1;
+    data += 2;
+    size_bytes -= 2;
     if (!decoder.decompressor)
         column_decoder_init(&decoder);
-    if (column_get_texts(&decoder, data + 2, size_bytes - 2, &texts, count)) {
-        for (guint32 i = 0; i < count; i++) {
-            guint32 code = texts.texts.codes[i];
-            g_assert(code < texts.texts.value_count);
-            g_assert(strlen(texts.texts.values[code]) == texts.texts.size_bytes[code]);
-            g_assert(g_utf8_validate(texts.texts.values[code], -1, NULL));
-        }
-        column_get_sequences(&decoder, data + 2, size_bytes - 2, numbers, count, &texts.texts);
-    }
-    column_get_numbers(&decoder, data + 2, size_bytes - 2, numbers, count);
+    column_get_numbers(&decoder, data, size_bytes, numbers, count);
+    if (!column_get_texts(&decoder, data, size_bytes, &texts, count))
+        return;
+    check_texts(&texts.texts, count);
+    column_get_sequences(&decoder, data, size_bytes, numbers, count, &texts.texts);
 }
 
 /* Takes bytes from the input; zeros when there are no more. */

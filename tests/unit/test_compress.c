@@ -174,7 +174,8 @@ Test(compress, a_stream_that_is_cut_gives_its_beginning_and_says_so)
         cr_assert_eq(kind, -1);
         cr_assert_eq(truncated, size > 0 && size != first->len, "%u bytes", size);
         cr_assert_geq(out->len, most);
-        cr_assert_arr_eq(out->data, text, out->len);
+        if (out->len > 0)
+            cr_assert_arr_eq(out->data, text, out->len);
         most = out->len;
     }
     cr_expect_gt(most, TEXT_BYTES / 2);
