@@ -139,6 +139,8 @@ issue(const BillFolder *folder, const GMappedFile *proof, gboolean *again, GErro
 gboolean
 bill_close(const char *path, gboolean accept_conflicts, gboolean *again, GError **error)
 {
+    g_autofree char *closed_by = NULL;
+
     *again = FALSE;
     g_autoptr(BillFolder) folder = bill_folder_open(path, error);
     g_autoptr(GMappedFile) file = folder ? bill_folder_map(folder, BILL_PROOF, error) : NULL;
@@ -146,7 +148,11 @@ bill_close(const char *path, gboolean accept_conflicts, gboolean *again, GError 
                                                            g_mapped_file_get_length(file), error)
                                        : NULL;
 
-    return proof && check_findings(folder, error) &&
-           check_proof(folder, proof, accept_conflicts, error) && check_closed(folder, error) &&
-           issue(folder, file, again, error);
+    if (!proof || !check_findings(folder, error))
+        return FALSE;
+    /* What stood against it then was accepted, and what was closed since is no reason. */
+    closed_by = bill_closed_run(folder->bills, folder->inputs->period.name, NULL);
+    *again = closed_by && strcmp(closed_by, folder->run) == 0;
+    return *again || (check_proof(folder, proof, accept_conflicts, error) &&
+                      check_closed(folder, error) && issue(folder, file, again, error));
 }

@@ -168,10 +168,19 @@ print_found(Search *search, GString *out, BillExplained *explained)
 static BillFolder *
 open_corrected(const BillFolder *folder, const char *period, GError **error)
 {
-    g_autofree char *run = bill_closed_run(folder->bills, period, error);
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *run = bill_closed_run(folder->bills, period, &failure);
     g_autofree char *path = run ? g_build_filename(folder->bills, run, NULL) : NULL;
 
-    return path ? bill_folder_open(path, error) : NULL;
+    if (path)
+        return bill_folder_open(path, error);
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT,
+                    "%s/" BILL_CLOSED " does not tell which run has closed %s", folder->bills,
+                    period);
+    return NULL;
 }
 
 static gboolean

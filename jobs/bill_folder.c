@@ -187,7 +187,7 @@ bill_closed_runs(const char *bills, GError **error)
     if (fd < 0 && errno == ENOENT)
         return g_steal_pointer(&runs);
     if (fd < 0) {
-        millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "%s", path);
+        millrace_error_set_errno(error, durable_creation_error(errno), errno, "%s", path);
         return NULL;
     }
     g_autoptr(GPtrArray) names = durable_folder_list(fd, "", error);

@@ -148,12 +148,9 @@ bill_run_main(int argc, char **argv)
         return tool_fail(error);
     int code = EXIT_ALL_DONE;
     gboolean good = bill_run(comm, &config, &report, &error);
-    gboolean told =
-        comm_size(comm) > 1 && g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED);
     if (good && comm_rank(comm) == 0)
         code = conclude(&options, &report);
-    if (!good)
-        code = told ? millrace_error_exit_code(error) : tool_fail(error);
+    code = bill_conclude(comm, code, error);
     bill_report_clear(&report);
     comm_close(comm);
     bill_scan_options_clear(&options.scan);

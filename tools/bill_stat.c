@@ -85,7 +85,8 @@ stat_by(const StatOptions *options, const BillFolder *folder)
     config.thread_count = options->scan.threads > 0 ? (guint)options->scan.threads
                           : comm_size(comm) > 1     ? 1
                                                     : g_get_num_processors();
-    int code = bill_by(comm, &config, write_out, &error) ? EXIT_ALL_DONE : tool_fail(error);
+    bill_by(comm, &config, write_out, &error);
+    int code = bill_conclude(comm, EXIT_ALL_DONE, error);
     comm_close(comm);
     return tool_finish(code);
 }
