@@ -81,10 +81,10 @@ begin_receiving(MpiState *state)
     MPI_Get_count(&status, MPI_BYTE, &size);
     g_assert(size >= 0 && size <= COMM_MESSAGE_MAX_BYTES);
     Receiving *receiving = g_new(Receiving, 1);
-    receiving->message = (CommMessage){.from = status.MPI_SOURCE,
-                                       .tag = status.MPI_TAG,
-                                       .bytes = g_byte_array_sized_new((guint)size)};
-    g_byte_array_set_size(receiving->message.bytes, (guint)size);
+    receiving->message =
+        (CommMessage){.from = status.MPI_SOURCE,
+                      .tag = status.MPI_TAG,
+                      .bytes = g_byte_array_new_take(g_malloc((gsize)size), (gsize)size)};
     MPI_Imrecv(receiving->message.bytes->data, size, MPI_BYTE, &handle, &receiving->request);
     g_queue_push_tail(&state->receiving, receiving);
     return TRUE;

@@ -16,8 +16,9 @@
 
 enum { TAG_ASK = 200, TAG_PIECE, TAG_CLOSE };
 enum { STATE_MORE, STATE_END, STATE_FAILED };
-/* Pieces of all ranks lie at rank 0, two of each; with many ranks they are smaller. */
-enum { PIECE_MAX_BYTES = 1 << 20, PIECE_MIN_BYTES = 64 << 10, PIECES_BYTES = 64 << 20 };
+/* Pieces of all ranks lie at rank 0, two of each; with many ranks they are smaller. Sizes are those
+ * of arrays that grow by doubling. */
+enum { PIECE_MAX_BYTES = 256 << 10, PIECE_MIN_BYTES = 32 << 10, PIECES_BYTES = 16 << 20 };
 /* An item as bytes begins with the sizes of its key and parts. */
 enum { HEAD_BYTES = 4 * (1 + GATHER_PARTS_MAX) };
 
@@ -77,7 +78,7 @@ typedef struct {
 static GByteArray *
 make_piece(Giver *giver)
 {
-    gsize size = piece_bytes(giver->comm);
+    gsize size = piece_bytes(giver->comm) - 1; /* the state is the first byte */
     GByteArray *piece = g_byte_array_new();
 
     while (!giver->ended && !giver->error && giver->waiting->len < size) {

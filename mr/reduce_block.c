@@ -139,11 +139,9 @@ reduce_block_writer_pack(ReduceBlockWriter *writer, guint32 number)
     writer->size_bytes = 0;
     writer->turn = 0;
     g_byte_array_set_size(writer->key, 0);
-    /* What the bound left over goes back; a block may be kept for long. */
-    GByteArray *exact = g_byte_array_sized_new(block->len);
-    g_byte_array_append(exact, block->data, block->len);
-    g_byte_array_unref(block);
-    return exact;
+    /* What the bound left over goes back, to the byte: a block may be kept for long. */
+    guint size = block->len;
+    return g_byte_array_new_take(g_realloc(g_byte_array_free(block, FALSE), size), size);
 }
 
 static gboolean
@@ -169,7 +167,8 @@ reduce_block_check(const guint8 *bytes, gsize size_bytes, guint32 number, GError
 struct _ReduceBlockReader {
     guint sum_count;
     Decompressor *decompressor;
-    GByteArray *raw;
+    guint8 *raw;
+    gsize capacity_bytes;
     const guint8 *at; /* in raw */
     const guint8 *end;
     GByteArray *key;
@@ -184,7 +183,6 @@ reduce_block_reader_new(guint sum_count, Decompressor *decompressor)
 
     reader->sum_count = sum_count;
     reader->decompressor = decompressor;
-    reader->raw = g_byte_array_new();
     reader->key = g_byte_array_sized_new(KEY_USUAL_BYTES);
     return reader;
 }
@@ -192,7 +190,7 @@ reduce_block_reader_new(guint sum_count, Decompressor *decompressor)
 void
 reduce_block_reader_free(ReduceBlockReader *reader)
 {
-    g_byte_array_unref(reader->raw);
+    g_free(reader->raw);
     g_byte_array_unref(reader->key);
     g_free(reader);
 }
@@ -207,11 +205,15 @@ reduce_block_reader_open(ReduceBlockReader *reader, const guint8 *bytes, gsize s
     guint32 raw_size = bytes_get_u32(&header);
     if (raw_size == 0 || raw_size > RAW_MAX_BYTES)
         return corrupt(error);
-    g_byte_array_set_size(reader->raw, raw_size);
+    if (raw_size > reader->capacity_bytes) {
+        /* Not by doubling: there is a reader for each run and each rank, within the budget. */
+        reader->raw = g_realloc(reader->raw, raw_size);
+        reader->capacity_bytes = raw_size;
+    }
     if (!decompressor_block(reader->decompressor, bytes + FRAME_AT, size_bytes - FRAME_AT,
-                            reader->raw->data, raw_size))
+                            reader->raw, raw_size))
         return corrupt(error);
-    reader->at = reader->raw->data;
+    reader->at = reader->raw;
     reader->end = reader->at + raw_size;
     reader->turn = 0;
     g_byte_array_set_size(reader->key, 0);
