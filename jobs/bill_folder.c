@@ -130,17 +130,20 @@ bill_folder_map(const BillFolder *folder, const char *name, GError **error)
     return file;
 }
 
-/* The word about one period. */
+/* The word about one period: its run, and (digest may be NULL) the SHA-256 of its proof. */
 static char *
-read_closed(int fd, const char *bills, const char *name, GError **error)
+read_closed(int fd, const char *bills, const char *name, char **digest, GError **error)
 {
     gsize size_bytes = 0;
     g_autofree char *text = durable_read_file(fd, name, CLOSED_MAX_BYTES, &size_bytes, error);
     g_autoptr(JsonObject) object = text ? json_object_parse(text, size_bytes, error) : NULL;
     const char *run = object ? json_object_string(object, "run", NULL) : NULL;
 
-    if (run && strlen(run) == FROZEN_RUN_CHARS && !strchr(run, '/'))
+    if (run && strlen(run) == FROZEN_RUN_CHARS && !strchr(run, '/')) {
+        if (digest)
+            *digest = g_strdup(json_object_string(object, "proof_sha256", NULL));
         return g_strdup(run);
+    }
     if (object)
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
                     "\"run\": expected a run's name");
@@ -148,8 +151,8 @@ read_closed(int fd, const char *bills, const char *name, GError **error)
     return NULL;
 }
 
-char *
-bill_closed_run(const char *bills, const char *period, GError **error)
+static char *
+find_closed(const char *bills, const char *period, char **digest, GError **error)
 {
     g_autofree char *folder = g_build_filename(bills, BILL_CLOSED, NULL);
     g_autofree char *name = g_strconcat(period, ".json", NULL);
@@ -159,15 +162,30 @@ bill_closed_run(const char *bills, const char *period, GError **error)
     if (fd < 0)
         return NULL;
     if (faccessat(fd, name, F_OK, 0) == 0)
-        run = read_closed(fd, bills, name, error);
+        run = read_closed(fd, bills, name, digest, error);
     close(fd);
     return run;
+}
+
+char *
+bill_closed_run(const char *bills, const char *period, GError **error)
+{
+    return find_closed(bills, period, NULL, error);
+}
+
+char *
+bill_closed_digest(const BillFolder *folder)
+{
+    g_autofree char *digest = NULL;
+    g_autofree char *run = find_closed(folder->bills, folder->inputs->period.name, &digest, NULL);
+
+    return run && strcmp(run, folder->run) == 0 ? g_steal_pointer(&digest) : NULL;
 }
 
 static gboolean
 open_closed(int fd, const char *bills, const char *name, GPtrArray *runs, GError **error)
 {
-    g_autofree char *run = read_closed(fd, bills, name, error);
+    g_autofree char *run = read_closed(fd, bills, name, NULL, error);
     g_autofree char *path = run ? g_build_filename(bills, run, NULL) : NULL;
     BillFolder *folder = path ? bill_folder_open(path, error) : NULL;
 

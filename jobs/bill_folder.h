@@ -47,6 +47,9 @@ GPtrArray *bill_closed_runs(const char *bills, GError **error);
 /* The run that a period is closed by, or NULL (no error) when it is open. (transfer full) */
 char *bill_closed_run(const char *bills, const char *period, GError **error);
 
+/* The SHA-256 of the proof that the run was closed with, or NULL when it is not. (transfer full) */
+char *bill_closed_digest(const BillFolder *folder);
+
 /* The stores that the run was made from, NULL-terminated. (transfer full), or NULL and error. */
 char **bill_folder_stores(const BillFolder *folder, GError **error);
 

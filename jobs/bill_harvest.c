@@ -155,6 +155,14 @@ read_promises(const FrozenInputs *frozen)
     return by_writer;
 }
 
+static void
+set_promise(BillWriter *writer, const Promise *promise)
+{
+    writer->sealed = promise && promise->sealed;
+    writer->first = promise ? promise->before + 1 : 1;
+    writer->through = writer->sealed ? promise->through : 0;
+}
+
 static BillWriter *
 judge(const char *name, const Promise *promise, GArray *ranges)
 {
@@ -162,9 +170,7 @@ judge(const char *name, const Promise *promise, GArray *ranges)
     BillWriter *writer = g_new0(BillWriter, 1);
 
     writer->name = g_strdup(name);
-    writer->sealed = promise && promise->sealed;
-    writer->first = promise ? promise->before + 1 : 1;
-    writer->through = writer->sealed ? promise->through : 0;
+    set_promise(writer, promise);
     if (ranges)
         writer->present_count =
             count_within(ranges, writer->first, writer->sealed ? writer->through : G_MAXUINT64);
@@ -208,6 +214,40 @@ expected_names(const BillInputs *inputs, GHashTable *seen)
     return names;
 }
 
+void
+bill_harvest_sum(BillHarvest *harvest, guint refused_count)
+{
+    harvest->reflected = 0;
+    harvest->expected = refused_count;
+    for (guint i = 0; i < harvest->writers->len; i++) {
+        const BillWriter *writer = harvest->writers->pdata[i];
+        harvest->reflected += writer->present_count + writer->lost_count;
+        harvest->expected += writer->present_count + writer->lost_count + writer->missing_count;
+        harvest->expected += !writer->sealed; /* who has not given a word may have more */
+    }
+    harvest->harvest = HARVEST_WHOLE;
+    if (harvest->reflected < harvest->expected)
+        harvest->harvest =
+            (guint64)((unsigned __int128)harvest->reflected * HARVEST_WHOLE / harvest->expected);
+    harvest->preliminary = harvest->harvest < HARVEST_WHOLE;
+}
+
+gboolean
+bill_harvest_agrees(const BillHarvest *harvest, const FrozenInputs *frozen)
+{
+    g_autoptr(GHashTable) promises = read_promises(frozen);
+
+    for (guint i = 0; i < harvest->writers->len; i++) {
+        const BillWriter *writer = harvest->writers->pdata[i];
+        BillWriter promised = {0};
+        set_promise(&promised, g_hash_table_lookup(promises, writer->name));
+        if (writer->sealed != promised.sealed || writer->first != promised.first ||
+            writer->through != promised.through)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 BillHarvest *
 bill_harvest(const BillInputs *inputs, GHashTable *seen, GError **error)
 {
@@ -224,15 +264,7 @@ bill_harvest(const BillInputs *inputs, GHashTable *seen, GError **error)
         BillWriter *writer =
             judge(name, g_hash_table_lookup(promises, name), g_hash_table_lookup(ranges, name));
         g_ptr_array_add(harvest->writers, writer);
-        harvest->reflected += writer->present_count + writer->lost_count;
-        harvest->expected += writer->present_count + writer->lost_count + writer->missing_count;
-        harvest->expected += !writer->sealed; /* who has not given a word may have more */
     }
-    harvest->expected += inputs->refused->len;
-    harvest->harvest = HARVEST_WHOLE;
-    if (harvest->reflected < harvest->expected)
-        harvest->harvest =
-            (guint64)((unsigned __int128)harvest->reflected * HARVEST_WHOLE / harvest->expected);
-    harvest->preliminary = harvest->harvest < HARVEST_WHOLE;
+    bill_harvest_sum(harvest, inputs->refused->len);
     return harvest;
 }

@@ -33,6 +33,10 @@ typedef struct {
  * Returns: (transfer full), or NULL and the error of a segment. */
 BillHarvest *bill_harvest(const BillInputs *inputs, GHashTable *seen, GError **error);
 void bill_harvest_free(BillHarvest *harvest);
+/* Works out reflected, expected, harvest and preliminary from the writers. */
+void bill_harvest_sum(BillHarvest *harvest, guint refused_count);
+/* Is what the writers are said to have promised what the frozen seals say? */
+gboolean bill_harvest_agrees(const BillHarvest *harvest, const FrozenInputs *frozen);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BillHarvest, bill_harvest_free)
 
 #endif

@@ -9,15 +9,18 @@
 #include "formats/json.h"
 #include "formats/sha256.h"
 #include "formats/statement.h"
+#include "jobs/bill_verify_proof.h"
 
-enum { FINDINGS_MAX = 100, FOCUS_COLUMNS_MAX = 128 };
+enum { FINDINGS_MAX = 100, FOCUS_COLUMNS_MAX = 128, FILES = 7 };
 
 typedef struct {
     const BillFolder *folder;
     GPtrArray *findings;
     JsonObject *proof;
-    GArray *lines;     /* of StatementLine */
-    __int128 sum_nano; /* of all lines */
+    GArray *lines; /* of StatementLine */
+    BillFileDigest files[FILES];
+    BillTotals totals; /* of the lines and statements that are there */
+    guint64 conflict_count;
 } Verify;
 
 static void find(const Verify *verify, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -35,35 +38,40 @@ find(const Verify *verify, const char *format, ...)
 }
 
 static gboolean
-check_file(const Verify *verify, const JsonObject *files, const char *name, GError **error)
+check_file(const Verify *verify, const JsonObject *files, const char *name, BillFileDigest *found,
+           GError **error)
 {
     g_autoptr(JsonObject) file = json_object_object(files, name);
     const char *expected = file ? json_object_string(file, "sha256", NULL) : NULL;
     g_autoptr(GMappedFile) mapped = bill_folder_map(verify->folder, name, error);
-    char digest[SHA256_CHARS + 1];
 
     if (!mapped)
         return FALSE;
-    sha256_hex(g_mapped_file_get_contents(mapped), g_mapped_file_get_length(mapped), digest);
-    if (!expected || strcmp(expected, digest) != 0)
+    found->size_bytes = g_mapped_file_get_length(mapped);
+    sha256_hex(g_mapped_file_get_contents(mapped), found->size_bytes, found->digest);
+    if (!expected || strcmp(expected, found->digest) != 0)
         find(verify, "%s: its SHA-256 is not that in " BILL_PROOF, name);
     return TRUE;
 }
 
 static gboolean
-check_files(const Verify *verify, GError **error)
+check_files(Verify *verify, GError **error)
 {
-    static const char *const names[] = {BILL_INPUTS, BILL_PRICES,    BILL_LINES, BILL_STATEMENTS,
-                                        BILL_FOCUS,  BILL_CONFLICTS, BILL_STAT};
+    /* As the proof has them. */
+    static const char *const names[FILES] = {BILL_LINES,     BILL_STATEMENTS, BILL_FOCUS,
+                                             BILL_CONFLICTS, BILL_INPUTS,     BILL_PRICES,
+                                             BILL_STAT};
     g_autoptr(JsonObject) files = json_object_object(verify->proof, "files");
     const char *run = json_object_string(verify->proof, "run", NULL);
 
+    for (guint i = 0; i < FILES; i++)
+        verify->files[i].name = names[i];
     if (!files || !run || strcmp(run, verify->folder->run) != 0) {
         find(verify, BILL_PROOF ": is of another run");
         return TRUE;
     }
     for (guint i = 0; i < G_N_ELEMENTS(names); i++)
-        if (!check_file(verify, files, names[i], error))
+        if (!check_file(verify, files, names[i], &verify->files[i], error))
             return FALSE;
     return TRUE;
 }
@@ -162,6 +170,28 @@ check_customer(const Verify *verify, const StatementLine *lines, guint count)
              lines[0].customer, same < count ? lines[same].id : "that is missing");
 }
 
+/* Adds a line to what all of them add up to. */
+static void
+add_line(Verify *verify, const StatementLine *line)
+{
+    const PriceBook *book = verify->folder->book;
+    BillTotals *totals = &verify->totals;
+    guint sku = 0;
+
+    totals->line_count++;
+    totals->lines_nano += line->amount_nano;
+    totals->class_nano[line->class] += line->amount_nano;
+    if (line->class != LINE_USAGE)
+        return;
+    while (sku < pricebook_sku_count(book) &&
+           strcmp(pricebook_sku(book, sku)->name, line->sku) != 0)
+        sku++;
+    if (sku == pricebook_sku_count(book))
+        return; /* it is found by check_customer() */
+    totals->sums[sku] += line->metered;
+    totals->tiers[sku] += line->metered;
+}
+
 static void
 check_lines(Verify *verify)
 {
@@ -172,7 +202,7 @@ check_lines(Verify *verify)
         count = 0;
         while (i + count < verify->lines->len &&
                strcmp(lines[i + count].customer, lines[i].customer) == 0)
-            verify->sum_nano += lines[i + count++].amount_nano;
+            add_line(verify, &lines[i + count++]);
         if (i > 0 && strcmp(lines[i - 1].customer, lines[i].customer) > 0)
             find(verify, BILL_LINES ": customers are not in order at \"%s\"", lines[i].customer);
         check_customer(verify, &lines[i], count);
@@ -181,7 +211,7 @@ check_lines(Verify *verify)
 
 /* One statement against the lines of its customer, which begin at *line. */
 static void
-check_statement(const Verify *verify, const char *text, gsize size_bytes, guint *line)
+check_statement(Verify *verify, const char *text, gsize size_bytes, guint *line)
 {
     g_autoptr(JsonObject) statement = json_object_parse(text, size_bytes, NULL);
     const char *customer = statement ? json_object_string(statement, "customer", NULL) : NULL;
@@ -199,12 +229,14 @@ check_statement(const Verify *verify, const char *text, gsize size_bytes, guint 
             break;
         sum += at->amount_nano;
     }
+    verify->totals.statement_count++;
+    verify->totals.payable_nano += payable_nano;
     if (sum != payable_nano)
         find(verify, "customer \"%s\": the lines do not add up to what is payable", customer);
 }
 
 static gboolean
-check_statements(const Verify *verify, GError **error)
+check_statements(Verify *verify, GError **error)
 {
     g_autoptr(GMappedFile) file = bill_folder_map(verify->folder, BILL_STATEMENTS, error);
     guint line = 0;
@@ -259,27 +291,69 @@ check_totals(const Verify *verify, GError **error)
     g_autoptr(GMappedFile) focus = bill_folder_map(verify->folder, BILL_FOCUS, error);
     g_autoptr(JsonObject) totals = json_object_object(verify->proof, "totals");
     const char *payable = totals ? json_object_string(totals, "payable", NULL) : NULL;
-    gint64 payable_nano = 0;
+    g_autoptr(GString) sum = g_string_new(NULL);
     __int128 focus_nano = 0;
 
     if (!focus)
         return FALSE;
-    if (!payable || !money_parse(payable, MONEY_NANO_DIGITS, &payable_nano) ||
-        payable_nano != verify->sum_nano)
+    bill_print_amount(sum, verify->totals.lines_nano, pricebook_minor_digits(verify->folder->book));
+    if (!payable || strcmp(payable, sum->str) != 0)
         find(verify, "all lines do not add up to the control total of " BILL_PROOF);
-    if (!sum_focus(focus, &focus_nano) || focus_nano != verify->sum_nano)
+    if (!sum_focus(focus, &focus_nano) || focus_nano != verify->totals.lines_nano)
         find(verify, BILL_FOCUS ": BilledCost does not add up to all lines");
     return TRUE;
 }
 
 static gboolean
-check_all(Verify *verify, GError **error)
+count_conflicts(Verify *verify, GError **error)
+{
+    g_autoptr(GMappedFile) file = bill_folder_map(verify->folder, BILL_CONFLICTS, error);
+
+    if (!file)
+        return FALSE;
+    const char *at = g_mapped_file_get_contents(file);
+    const char *end = at + g_mapped_file_get_length(file);
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (gsize)(end - at));
+        gsize size_bytes = (gsize)((newline ? newline : end) - at);
+        g_autoptr(JsonObject) conflict = json_object_parse(at, size_bytes, NULL);
+        gint64 copies = 0;
+        if (!conflict || !json_object_int(conflict, "copies", &copies) || copies < 1)
+            find(verify, BILL_CONFLICTS ": a line is no conflict");
+        verify->conflict_count += (guint64)MAX(copies, 0);
+        at += size_bytes + 1;
+    }
+    return TRUE;
+}
+
+/* The proof itself, by all that was found, and by the word that closed the run. */
+static void
+check_proof(const Verify *verify, GMappedFile *proof)
+{
+    g_autofree char *closed = bill_closed_digest(verify->folder);
+    g_autofree char *finding = bill_verify_proof(verify->folder, proof, verify->files, FILES,
+                                                 &verify->totals, verify->conflict_count);
+    char digest[SHA256_CHARS + 1];
+
+    if (finding)
+        find(verify, "%s", finding);
+    sha256_hex(g_mapped_file_get_contents(proof), g_mapped_file_get_length(proof), digest);
+    if (closed && strcmp(closed, digest) != 0)
+        find(verify, BILL_PROOF ": its SHA-256 is not that which the run was closed with");
+}
+
+static gboolean
+check_all(Verify *verify, GMappedFile *proof, GError **error)
 {
     if (!check_files(verify, error))
         return FALSE;
     check_invariants(verify);
     check_lines(verify);
-    return check_statements(verify, error) && check_totals(verify, error);
+    if (!check_statements(verify, error) || !check_totals(verify, error) ||
+        !count_conflicts(verify, error))
+        return FALSE;
+    check_proof(verify, proof);
+    return TRUE;
 }
 
 gboolean
@@ -296,5 +370,5 @@ bill_verify(const BillFolder *folder, GPtrArray *findings, GError **error)
                : NULL;
     Verify verify = {.folder = folder, .findings = findings, .proof = object, .lines = lines};
 
-    return lines && check_all(&verify, error);
+    return lines && check_all(&verify, proof, error);
 }
