@@ -17,6 +17,7 @@ typedef struct {
 typedef struct {
     guint64 before; /* through of the last seal before the period */
     gboolean sealed;
+    gboolean contradicted; /* two words on one period: neither can be relied on */
     guint64 through;
     GArray *lost; /* of Range */
 } Promise;
@@ -148,6 +149,7 @@ read_promises(const FrozenInputs *frozen)
             promise->before = MAX(promise->before, through);
             continue;
         }
+        promise->contradicted = promise->sealed; /* equal ones are frozen once */
         promise->sealed = TRUE;
         promise->through = MAX(promise->through, through);
         g_array_append_vals(promise->lost, lost->data, lost->len);
@@ -158,7 +160,7 @@ read_promises(const FrozenInputs *frozen)
 static void
 set_promise(BillWriter *writer, const Promise *promise)
 {
-    writer->sealed = promise && promise->sealed;
+    writer->sealed = promise && promise->sealed && !promise->contradicted;
     writer->first = promise ? promise->before + 1 : 1;
     writer->through = writer->sealed ? promise->through : 0;
 }

@@ -189,6 +189,18 @@ bill_segments_verify(Comm *comm, GPtrArray *list, guint thread_count, GError **e
     return good;
 }
 
+/* The path of the first copy that holds; of the first when none does, or there is no other. */
+static const char *
+best_path(const SegmentCopies *copies)
+{
+    g_autofree char *reason = NULL;
+
+    for (guint i = 0; copies->paths->len > 1 && i < copies->paths->len; i++)
+        if (holds(copies->paths->pdata[i], &reason))
+            return copies->paths->pdata[i];
+    return copies->paths->pdata[0];
+}
+
 GPtrArray *
 bill_segments_find(const char *const *stores, const GPtrArray *names, GError **error)
 {
@@ -209,7 +221,7 @@ bill_segments_find(const char *const *stores, const GPtrArray *names, GError **e
                         (const char *)names->pdata[i]);
             return NULL;
         }
-        g_ptr_array_add(paths, g_strdup(copies->paths->pdata[0]));
+        g_ptr_array_add(paths, g_strdup(best_path(copies)));
     }
     g_ptr_array_add(paths, NULL);
     g_ptr_array_set_size(paths, (int)names->len); /* the NULL stays behind them */

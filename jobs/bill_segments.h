@@ -28,7 +28,7 @@ GPtrArray *bill_segments_get(const GByteArray *bytes);
  * reason on rank 0. Returns FALSE when a rank had trouble of another kind. */
 gboolean bill_segments_verify(Comm *comm, GPtrArray *list, guint thread_count, GError **error);
 
-/* Finds the segments of these names in the stores. Local.
+/* Finds the segments of these names in the stores, copies that hold before others. Local.
  * Returns: (transfer full) their paths, with a NULL behind them, or NULL and
  * MILLRACE_ERROR_NO_INPUT that names the first that is missing. */
 GPtrArray *bill_segments_find(const char *const *stores, const GPtrArray *names, GError **error);
