@@ -38,7 +38,8 @@ compare()
     LC_ALL=C sort oracle.csv >theirs
     is "$(head -n 1 stdout)" "$(head -n 1 oracle.csv)" "$name: the columns are the same"
     cmp ours theirs >cmp.log 2>&1
-    ok $? "$name: and so is every sum of $(wc -l <theirs) lines" || diff ours theirs | head -n 10 >&2
+    ok $? "$name: and so is every sum of $(wc -l <theirs) lines" ||
+        diff ours theirs | head -n 10 >&2
 }
 
 "$generate" -n 200000 -s 1 -d 3 -c 500 -o plain -t totals.json
