@@ -208,6 +208,16 @@ is_ours(const char *line, gsize size_bytes)
     return FALSE;
 }
 
+/* An attribute of the event that is null is one that is missing. */
+static gboolean
+is_missing(const char *line, gsize size_bytes)
+{
+    gsize length = strlen("\":null");
+
+    return *line == 't' && size_bytes > length &&
+           memcmp(line + size_bytes - length, "\":null", length) == 0;
+}
+
 /* Members that are not ours, in any order. */
 static guint64
 hash_extra(const char *extra, gsize size_bytes)
@@ -217,7 +227,7 @@ hash_extra(const char *extra, gsize size_bytes)
     for (const char *at = extra, *end = extra + size_bytes; at < end;) {
         const char *newline = memchr(at, '\n', (gsize)(end - at));
         gsize line_bytes = (gsize)((newline ? newline : end) - at);
-        if (!is_ours(at, line_bytes))
+        if (!is_ours(at, line_bytes) && !is_missing(at, line_bytes))
             sum += fingerprint_line(at, line_bytes);
         at += line_bytes + 1;
     }
