@@ -99,7 +99,7 @@ scan(BillRun *run, ScanCounts *counts, GError **error)
         .reduce = run->reduce,
     };
     run->meter = meter_new(&meter);
-    run->conflicts = bill_conflicts_new(run->meter, inputs->segments, run->thread_count);
+    run->conflicts = bill_conflicts_new(run->meter, inputs, run->thread_count);
     ScanConfig config = {
         .paths = paths,
         .segment_count = segment_count,
@@ -420,7 +420,7 @@ fill_report(BillRun *run)
     report->read_count = proof->scan.read_count;
     report->billable_count = proof->meter.billable_count;
     report->duplicate_count = proof->scan.duplicate_count;
-    report->conflict_count = proof->scan.conflict_count;
+    report->conflict_count = proof->concerning_count;
     report->late_count = proof->meter.late_count;
     report->statement_count = proof->totals.statement_count;
     report->line_count = proof->totals.line_count;
@@ -445,6 +445,8 @@ run_stages(BillRun *run, GError **error)
 
     if (!read_inputs(run, error) || !sum_up(run, &counts, error))
         return FALSE;
+    run->proof.concerning_count =
+        (guint64)comm_sum(run->comm, (gint64)bill_conflicts_count(run->conflicts));
     bill_sum_counts(run->comm, run->inputs->book, &counts, run->meter, &run->proof);
     if (!find_harvest(run, error) || !rate(run, error) || !write_conflicts(run, error))
         return FALSE;

@@ -11,11 +11,12 @@
 typedef struct {
     gsize key_size_bytes;
     GString *text;
+    guint64 copy_count;
 } Line;
 
 struct _BillConflicts {
     Meter *meter;
-    const GPtrArray *segments;
+    const BillInputs *inputs;
     GArray **threads; /* of Line, by thread */
     guint thread_count;
     GArray *sorted; /* all of them, from the first bill_conflicts_next() on */
@@ -29,12 +30,12 @@ line_clear(gpointer data)
 }
 
 BillConflicts *
-bill_conflicts_new(Meter *meter, const GPtrArray *segments, guint thread_count)
+bill_conflicts_new(Meter *meter, const BillInputs *inputs, guint thread_count)
 {
     BillConflicts *conflicts = g_new0(BillConflicts, 1);
 
     conflicts->meter = meter;
-    conflicts->segments = segments;
+    conflicts->inputs = inputs;
     conflicts->thread_count = thread_count;
     conflicts->threads = g_new0(GArray *, thread_count);
     for (guint i = 0; i < thread_count; i++) {
@@ -67,8 +68,27 @@ put_copy(const BillConflicts *conflicts, const char *key, const ScanCopy *copy, 
     json_put_string(out, "writer", copy->writer);
     json_put_uint(out, "sequence", copy->sequence);
     json_put_string(out, "segment",
-                    ((const BillSegment *)conflicts->segments->pdata[copy->segment])->name);
+                    ((const BillSegment *)conflicts->inputs->segments->pdata[copy->segment])->name);
     g_string_append_c(out, '}');
+}
+
+static gboolean
+is_late(const BillInputs *inputs, const ScanCopy *copy, guint period)
+{
+    return ((const BillSegment *)inputs->segments->pdata[copy->segment])->late >> period & 1;
+}
+
+static gboolean
+concerns(const BillInputs *inputs, const ScanConflict *conflict)
+{
+    for (guint p = 0; p < inputs->period_count; p++) {
+        const Period *period = &inputs->periods[p].period;
+        if (conflict->billed.time_us >= period->start_us &&
+            conflict->billed.time_us < period->end_us)
+            return p == 0 || is_late(inputs, &conflict->billed, p) ||
+                   is_late(inputs, &conflict->other, p);
+    }
+    return FALSE;
 }
 
 static gboolean
@@ -76,7 +96,10 @@ add_conflict(gpointer data, guint number, const ScanConflict *conflict,
              GError **error G_GNUC_UNUSED)
 {
     BillConflicts *conflicts = data;
-    Line line = {.text = g_string_new(conflict->source)};
+
+    if (!concerns(conflicts->inputs, conflict))
+        return TRUE;
+    Line line = {.text = g_string_new(conflict->source), .copy_count = conflict->copy_count};
     g_autoptr(GString) json = g_string_new(NULL);
 
     json_open(json, NULL, '{');
@@ -122,6 +145,17 @@ compare_lines(gconstpointer a, gconstpointer b)
     int order = memcmp(left->str, right->str, MIN(left->len, right->len));
 
     return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
+}
+
+guint64
+bill_conflicts_count(const BillConflicts *conflicts)
+{
+    guint64 count = 0;
+
+    for (guint i = 0; i < conflicts->thread_count; i++)
+        for (guint k = 0; k < conflicts->threads[i]->len; k++)
+            count += g_array_index(conflicts->threads[i], Line, k).copy_count;
+    return count;
 }
 
 int

@@ -127,7 +127,8 @@ put_event_invariants(const BillProof *proof, const Printer *printer)
     sum_footers(proof->inputs, &events, &quarantined, &identity_sum);
     put_sums(printer, "every line read went somewhere", "events and bad lines of the segments",
              (__int128)events + quarantined,
-             "billable + non-billable + duplicate + conflict + late + closed + other period + "
+             "billable + non-billable + duplicate + conflict + conflict elsewhere + late + closed "
+             "+ other period + "
              "quarantined",
              (__int128)meter->billable_count + meter->non_billable_count + scan->duplicate_count +
                  scan->conflict_count + meter->late_count + meter->closed_count +
@@ -235,7 +236,8 @@ put_counts(const BillProof *proof, GString *out)
     json_put_uint(out, "billable", proof->meter.billable_count);
     json_put_uint(out, "non_billable", proof->meter.non_billable_count);
     json_put_uint(out, "duplicate", proof->scan.duplicate_count);
-    json_put_uint(out, "conflict", proof->scan.conflict_count);
+    json_put_uint(out, "conflict", proof->concerning_count);
+    json_put_uint(out, "conflict_elsewhere", proof->scan.conflict_count - proof->concerning_count);
     json_put_uint(out, "late", proof->meter.late_count);
     json_put_uint(out, "closed", proof->meter.closed_count);
     json_put_uint(out, "other_period", proof->meter.other_count);

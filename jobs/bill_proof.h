@@ -24,6 +24,7 @@ typedef struct {
     const BillInputs *inputs;
     const BillHarvest *harvest;
     ScanCounts scan;
+    guint64 concerning_count; /* of scan's conflicts, those in conflicts.ndjson */
     MeterCounts meter;
     __int128 metered[PRICEBOOK_SKUS_MAX]; /* by events */
     BillTotals totals;

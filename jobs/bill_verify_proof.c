@@ -155,7 +155,8 @@ fill_counts(Again *again, const BillTotals *totals, guint64 conflict_count)
     if (!counts)
         return FALSE;
     proof->scan.duplicate_count = count_of(counts, "duplicate");
-    proof->scan.conflict_count = conflict_count;
+    proof->concerning_count = conflict_count;
+    proof->scan.conflict_count = conflict_count + count_of(counts, "conflict_elsewhere");
     proof->scan.identity_sum =
         again->inputs.segments->len > 0 ? hash_of(again->text, READ_HASH) : 0;
     proof->meter.billable_count = count_of(counts, "billable");
