@@ -1,6 +1,6 @@
 /* fuzz_ingest_lines.c - whatever a log holds, each line is an event, bad or blank; bad ones are
- * told of in JSON; and two pieces make the segment that one makes. SPDX-License-Identifier:
- * Apache-2.0 */
+ * told of in JSON; and two pieces make the segment that one makes.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <glib.h>
 #include <string.h>
 
