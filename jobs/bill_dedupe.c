@@ -250,29 +250,39 @@ dedupe_winner(const Dedupe *dedupe, const Copy *first)
     return winner;
 }
 
-/* The digit's value; 16 and more for what is none. */
-static inline guint
-hex_value(char c)
-{
-    guint digit = (guint)(c - '0');
-    guint letter = (guint)(c - 'a');
+#define EACH_BYTE(byte) (G_GUINT64_CONSTANT(0x0101010101010101) * (byte))
 
-    return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
+/* Eight hexadecimal digits in lower case as four bytes, eight at a time, since this is done for
+ * every id. Returns FALSE when one of them is none. */
+static inline gboolean
+pack_digits(const char *digits, guint8 *bytes)
+{
+    guint64 word = 0;
+
+    memcpy(&word, digits, sizeof word);
+    word = GUINT64_FROM_LE(word);
+    guint64 letters = word >> 6 & EACH_BYTE(1); /* 1 for what may be a to f */
+    guint64 low = word & EACH_BYTE(0x0f);
+    guint64 values = low + letters * 9;
+    guint64 wrong = (word & EACH_BYTE(0xf0)) ^ (EACH_BYTE(0x30) + letters * 0x30);
+    wrong |= (values + (EACH_BYTE(1) - letters) * 6) & EACH_BYTE(0xf0); /* above 9, above f */
+    wrong |= letters << 4 & ~(low + EACH_BYTE(0x0f));                   /* below a */
+    values = (values << 4 | values >> 8) & G_GUINT64_CONSTANT(0x00ff00ff00ff00ff);
+    values = (values | values >> 8) & G_GUINT64_CONSTANT(0x0000ffff0000ffff);
+    guint32 packed = GUINT32_TO_LE((guint32)(values | values >> 16));
+    memcpy(bytes, &packed, sizeof packed);
+    return wrong == 0;
 }
 
 gboolean
 copy_set_hex_id(Copy *copy, const char *id, gsize size_bytes)
 {
-    guint seen = size_bytes == 2 * COPY_HEX_BYTES ? 0 : 16;
+    gboolean is_hex = size_bytes == 2 * COPY_HEX_BYTES;
 
-    for (guint i = 0; seen < 16 && i < COPY_HEX_BYTES; i++) {
-        guint high = hex_value(id[2 * i]);
-        guint low = hex_value(id[2 * i + 1]);
-        seen = high | low;
-        copy->id.hex[i] = (guint8)(high << 4 | low);
-    }
-    copy->id_is_text = seen >= 16;
-    return !copy->id_is_text;
+    for (guint i = 0; is_hex && i < COPY_HEX_BYTES; i += 4)
+        is_hex = pack_digits(id + 2 * i, copy->id.hex + i);
+    copy->id_is_text = !is_hex;
+    return is_hex;
 }
 
 void
