@@ -29,9 +29,10 @@ typedef enum {
 
 /* What encoders use again from column to column. */
 typedef struct {
-    Compressor *compressor;
-    guint8 *plane;    /* room for a byte of each event */
-    guint64 *numbers; /* room for a number of each event */
+    Compressor *compressor; /* for texts */
+    Compressor *entropy;    /* for planes */
+    guint8 *plane;          /* room for a byte of each event */
+    guint64 *numbers;       /* room for a number of each event */
     guint64 *others;
     gsize capacity;
     GByteArray *bytes; /* of texts */

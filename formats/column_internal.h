@@ -6,6 +6,7 @@
 #include "formats/column.h"
 
 #define COLUMN_PLANES_MAX       8
+#define COLUMN_BLOCK            16 /* numbers that loops take at once */
 #define COLUMN_PREFIX_MAX_BYTES 63 /* of numbered texts */
 #define COLUMN_DIGITS_MAX       18 /* of their numbers, which so stay below 2^63 */
 #define COLUMN_HEX_MAX_BYTES    63 /* of texts with hexadecimal digits */
@@ -15,7 +16,7 @@ void column_encoder_reserve(ColumnEncoder *encoder, gsize count);
 
 /* A part is bytes whose size both sides know: stored as a zstd frame where that is smaller, else as
  * they are. */
-void column_put_part(ColumnEncoder *encoder, GByteArray *out, const guint8 *bytes,
+void column_put_part(Compressor *compressor, GByteArray *out, const guint8 *bytes,
                      gsize size_bytes);
 /* Returns: size_bytes bytes, borrowed from the reader's or in room, which has as much; or NULL. */
 const guint8 *column_get_part(ColumnDecoder *decoder, ByteReader *reader, guint8 *room,

@@ -28,13 +28,16 @@ column_grow(gpointer memory, gsize *capacity, gsize count, gsize item_size_bytes
 void
 column_encoder_init(ColumnEncoder *encoder)
 {
-    *encoder = (ColumnEncoder){.compressor = compressor_new(LEVEL), .bytes = g_byte_array_new()};
+    *encoder = (ColumnEncoder){.compressor = compressor_new(LEVEL),
+                               .entropy = compressor_new_entropy(),
+                               .bytes = g_byte_array_new()};
 }
 
 void
 column_encoder_release(ColumnEncoder *encoder)
 {
     compressor_free(encoder->compressor);
+    compressor_free(encoder->entropy);
     g_byte_array_unref(encoder->bytes);
     g_free(encoder->plane);
     g_free(encoder->numbers);
@@ -97,7 +100,7 @@ looks_random(const guint8 *bytes, gsize size_bytes)
 }
 
 void
-column_put_part(ColumnEncoder *encoder, GByteArray *out, const guint8 *bytes, gsize size_bytes)
+column_put_part(Compressor *compressor, GByteArray *out, const guint8 *bytes, gsize size_bytes)
 {
     guint at = out->len;
     gsize stored = 0;
@@ -106,7 +109,7 @@ column_put_part(ColumnEncoder *encoder, GByteArray *out, const guint8 *bytes, gs
     g_byte_array_set_size(out, at + sizeof(guint32) + (guint)size_bytes);
     guint8 *to = out->data + at + sizeof(guint32);
     if (size_bytes >= PART_MIN_BYTES && !looks_random(bytes, size_bytes))
-        stored = compressor_block(encoder->compressor, bytes, size_bytes, to, size_bytes - 1);
+        stored = compressor_block(compressor, bytes, size_bytes, to, size_bytes - 1);
     if (stored == 0) {
         memcpy(to, bytes, size_bytes);
         stored = size_bytes;
@@ -141,14 +144,26 @@ column_plane_count(guint64 highest)
     return count;
 }
 
+/* Byte k / 8 of each number. Blocks of a fixed size, so that a compiler sees vectors in them. */
+static void
+split_plane(guint8 *restrict plane, const guint64 *restrict numbers, gsize count, guint shift)
+{
+    gsize i = 0;
+
+    for (; i + COLUMN_BLOCK <= count; i += COLUMN_BLOCK)
+        for (guint k = 0; k < COLUMN_BLOCK; k++)
+            plane[i + k] = (guint8)(numbers[i + k] >> shift);
+    for (; i < count; i++)
+        plane[i] = (guint8)(numbers[i] >> shift);
+}
+
 void
 column_put_planes(ColumnEncoder *encoder, GByteArray *out, const guint64 *numbers, gsize count,
                   guint plane_count)
 {
     for (guint plane = 0; plane < plane_count; plane++) {
-        for (gsize i = 0; i < count; i++)
-            encoder->plane[i] = (guint8)(numbers[i] >> (8 * plane));
-        column_put_part(encoder, out, encoder->plane, count);
+        split_plane(encoder->plane, numbers, count, 8 * plane);
+        column_put_part(encoder->entropy, out, encoder->plane, count);
     }
 }
 

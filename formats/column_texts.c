@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/column_internal.h"
+#include "formats/same_bytes.h"
 
 /* The text of event i. */
 static const char *
@@ -25,7 +26,7 @@ all_equal(const SegmentTexts *texts, guint32 count)
     for (guint32 i = 1; i < count; i++) {
         guint32 size = 0;
         const char *text = text_at(texts, i, &size);
-        if (size != first_size || memcmp(text, first, size) != 0)
+        if (size != first_size || !same_bytes(text, first, size))
             return FALSE;
     }
     return TRUE;
@@ -60,9 +61,10 @@ read_number(const char *digits, gsize size, guint width, guint64 *number)
         (width > 0 ? size != width : size > 1 && *digits == '0'))
         return FALSE;
     for (gsize i = 0; i < size; i++) {
-        if (!g_ascii_isdigit(digits[i]))
+        guint digit = (guint)(digits[i] - '0');
+        if (digit > 9)
             return FALSE;
-        value = 10 * value + (guint)(digits[i] - '0');
+        value = 10 * value + digit;
     }
     *number = value;
     return TRUE;
@@ -84,7 +86,7 @@ read_numbered(const SegmentTexts *texts, guint32 count, Numbered *numbered, guin
     for (guint32 i = 0; i < count; i++) {
         guint32 size = 0;
         const char *text = text_at(texts, i, &size);
-        if (size < prefix || memcmp(text, first, prefix) != 0 ||
+        if (size < prefix || !same_bytes(text, first, prefix) ||
             !read_number(text + prefix, size - prefix, numbered->width, &numbers[i]))
             return FALSE;
     }
@@ -205,7 +207,7 @@ put_plain(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *texts, gu
     }
     bytes_put_u8(out, COLUMN_PLAIN);
     bytes_put_u32(out, bytes->len);
-    column_put_part(encoder, out, bytes->data, bytes->len);
+    column_put_part(encoder->compressor, out, bytes->data, bytes->len);
 }
 
 static void

@@ -11,6 +11,9 @@
 typedef struct _Compressor Compressor;
 /* level: zstd's, 1 is the fastest of those that compress well. */
 Compressor *compressor_new(int level);
+/* For bytes that differ more than they repeat, as those of numbers do: hardly looks for
+ * repetitions, which makes frames sooner, and often smaller. */
+Compressor *compressor_new_entropy(void);
 void compressor_free(Compressor *compressor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Compressor, compressor_free)
 /* How large a block of size_bytes can become at worst. */

@@ -12,10 +12,10 @@ enum {
     HEAP_KEPT_BYTES = 256 << 10,
     EMPTY_BYTES = sizeof(guint32) + 1,
     COPIES_BLOCK_BYTES = 16 << 10,
-    SPARE_GROUPS_MAX = 256
+    SPARE_GROUPS_MAX = 128
 };
 
-/* Groups that no builder has now, at most SPARE_GROUPS_MAX of about 200 KB. Memory that goes back
+/* Groups that no builder has now, at most SPARE_GROUPS_MAX of about 380 KB. Memory that goes back
  * to the system and comes again costs more than filling it does. */
 static GMutex spare_lock;
 static SegmentGroup *spare_groups[SPARE_GROUPS_MAX];
@@ -193,24 +193,39 @@ segment_builder_sort(SegmentBuilder *builder)
     g_clear_pointer(&chunk->open, group_free);
 }
 
+#define EACH_BYTE(value) (G_GUINT64_CONSTANT(0x0101010101010101) * (value))
+
+/* Reads eight lower-case hexadecimal digits, all at once. Returns FALSE when they are none. */
+static gboolean
+read_hex(const char *digits, guint8 bytes[4])
+{
+    guint64 word = 0;
+
+    memcpy(&word, digits, sizeof word);
+    word = GUINT64_FROM_LE(word);
+    /* The low half of a digit's character, and 9 more of a letter. */
+    guint64 values = (word & EACH_BYTE(0x0f)) + (word >> 6 & EACH_BYTE(1)) * 9;
+    guint64 letters = (values + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+    guint64 again = values + EACH_BYTE('0') + letters * ('a' - '0' - 10);
+    if (again != word || (values & EACH_BYTE(0x10)) != 0)
+        return FALSE;
+    values = (values << 4 | values >> 8) & G_GUINT64_CONSTANT(0x00ff00ff00ff00ff);
+    values = (values | values >> 8) & G_GUINT64_CONSTANT(0x0000ffff0000ffff);
+    guint32 little = GUINT32_TO_LE((guint32)(values | values >> 16));
+    memcpy(bytes, &little, sizeof little);
+    return TRUE;
+}
+
 /* Reads an id of USAGE_ID_CHARS lower-case digits. */
 static gboolean
 read_raw_id(const char *id, guint8 raw[COLUMN_ID_BYTES])
 {
-    static const guint8 values[256] = {/* and 16, so that 0 is no digit */
-                                       ['0'] = 16, 17, 18,         19, 20, 21, 22, 23,
-                                       24,         25, ['a'] = 26, 27, 28, 29, 30, 31};
-
-    for (guint i = 0; i < COLUMN_ID_BYTES; i++) {
-        guint8 high = values[(guint8)id[2 * i]];
-        if (high == 0) /* perhaps the NUL: nothing behind it may be looked at */
+    if (strlen(id) != USAGE_ID_CHARS)
+        return FALSE;
+    for (guint i = 0; i < COLUMN_ID_BYTES; i += 4)
+        if (!read_hex(id + (gsize)2 * i, raw + i))
             return FALSE;
-        guint8 low = values[(guint8)id[2 * i + 1]];
-        if (low == 0)
-            return FALSE;
-        raw[i] = (guint8)((high & 15) << 4 | (low & 15));
-    }
-    return id[USAGE_ID_CHARS] == '\0';
+    return TRUE;
 }
 
 static void

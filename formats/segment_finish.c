@@ -31,7 +31,7 @@ typedef struct {
     const char **values;
     guint32 *size_bytes;
     guint32 *codes;
-    guint32 *found; /* the whole segment's codes of values */
+    guint32 *found; /* the whole segment's codes of values; room for one more */
     guint32 value_count;
 } Texts;
 
@@ -159,7 +159,7 @@ finish_init(Finish *finish, SegmentBuilder *builder)
         finish->texts[i].values = g_new(const char *, largest);
         finish->texts[i].size_bytes = g_new(guint32, largest);
         finish->texts[i].codes = g_new(guint32, largest);
-        finish->texts[i].found = g_new(guint32, largest);
+        finish->texts[i].found = g_new(guint32, largest + 1);
     }
     for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
         finish->numbers[i] = g_new(gint64, largest);
@@ -195,7 +195,7 @@ finish_release(Finish *finish)
 static void
 gather_numbers(Finish *finish, const SegmentGroup *group, const SegmentRow *row, guint32 to)
 {
-    gint64 **counts = &finish->numbers[SEGMENT_BYTES_IN];
+    gint64 *const *counts = &finish->numbers[SEGMENT_BYTES_IN];
 
     finish->numbers[SEGMENT_TIME][to] = row->time_us;
     finish->numbers[SEGMENT_SEQUENCE][to] = (gint64)row->sequence;
@@ -220,29 +220,29 @@ gather_text(Texts *texts, const SegmentGroup *group, guint32 place, guint32 to)
         memcpy(&texts->size_bytes[to], text, sizeof(guint32));
 }
 
-/* Gives a text its code within the bucket. */
-static guint32
-local_code(Interned *interned, Texts *texts, guint32 code, guint32 mark)
-{
-    Local *local = &interned->locals[code];
-
-    if (local->bucket != mark) {
-        *local = (Local){.bucket = mark, .code = texts->value_count};
-        texts->found[texts->value_count++] = code;
-    }
-    return local->code;
-}
-
+/* Gives the texts of some rows their codes within the bucket. Without a branch, since no processor
+ * could foretell whether a customer is there for the first time. */
 static void
-gather_interned(Finish *finish, const Group *group, guint row, guint32 mark, guint32 to)
+gather_interned(Finish *finish, const Group *group, const guint16 *rows, guint count, guint32 mark)
 {
-    const guint16 *codes = group->group->rows[row].codes;
-
     for (guint place = 0; place < SEGMENT_INTERNED; place++) {
         Texts *texts = &finish->texts[interned_columns[place]];
-        guint32 code =
-            place == SEGMENT_AT_SUBJECT ? group->subjects[row] : group->maps[place][codes[place]];
-        texts->codes[to] = local_code(&finish->interned[place], texts, code, mark);
+        Local *locals = finish->interned[place].locals;
+        const guint32 *map = group->maps[place];
+        guint32 *to = texts->codes + finish->count;
+        guint32 value_count = texts->value_count;
+        for (guint i = 0; i < count; i++) {
+            guint32 code = place == SEGMENT_AT_SUBJECT
+                               ? group->subjects[rows[i]]
+                               : map[group->group->rows[rows[i]].codes[place]];
+            guint32 is_new = locals[code].bucket != mark;
+            guint32 known = is_new ? value_count : locals[code].code;
+            locals[code] = (Local){.bucket = mark, .code = known};
+            texts->found[value_count] = code;
+            value_count += is_new;
+            to[i] = known;
+        }
+        texts->value_count = value_count;
     }
 }
 
@@ -333,46 +333,50 @@ spell_ids(Finish *finish)
 }
 
 static void
-gather_row(Finish *finish, const Group *group, guint row_number, guint32 mark)
+gather_row(Finish *finish, const SegmentGroup *group, const SegmentRow *row, guint32 to)
 {
-    const SegmentRow *row = &group->group->rows[row_number];
-    guint32 to = finish->count++;
-
-    gather_numbers(finish, group->group, row, to);
-    gather_interned(finish, group, row_number, mark, to);
-    gather_text(&finish->texts[SEGMENT_REQUEST], group->group, row->request, to);
-    gather_text(&finish->texts[SEGMENT_EXTRA], group->group, row->extra, to);
+    gather_numbers(finish, group, row, to);
+    gather_text(&finish->texts[SEGMENT_REQUEST], group, row->request, to);
+    gather_text(&finish->texts[SEGMENT_EXTRA], group, row->extra, to);
     memcpy(finish->raw_ids + (gsize)to * COLUMN_ID_BYTES, row->id, COLUMN_ID_BYTES);
     finish->texts[SEGMENT_ID].values[to] = NULL;
     if (!row->raw_id) {
         guint32 id = 0;
         memcpy(&id, row->id, sizeof id);
-        gather_text(&finish->texts[SEGMENT_ID], group->group, id, to);
+        gather_text(&finish->texts[SEGMENT_ID], group, id, to);
         finish->all_raw = FALSE;
     }
 }
 
-/* Gathers a slice of several parts, each of which is in order, in the order of all. */
+/* Lists the rows of a slice in the order in which they were added. The parts that it is made of are
+ * in order already, each. */
 static void
-gather_in_order(Finish *finish, const Group *group, guint start, guint end, guint32 mark)
+order_slice(const Finish *finish, const SegmentGroup *group, guint start, guint end, guint16 *rows)
 {
     guint64 there[SEGMENT_GROUP_EVENTS / 64] = {0};
-    guint16 rows[SEGMENT_GROUP_EVENTS];
+    guint16 places[SEGMENT_GROUP_EVENTS];
+    guint count = 0;
 
+    if (finish->bucket_bits == SEGMENT_GROUP_BITS) {
+        for (guint i = start; i < end; i++)
+            rows[count++] = (guint16)i;
+        return;
+    }
     for (guint i = start; i < end; i++) {
-        guint16 key = group->group->keys[i];
+        guint16 key = group->keys[i];
         there[key / 64] |= G_GUINT64_CONSTANT(1) << (key % 64);
-        rows[key] = (guint16)i;
+        places[key] = (guint16)i;
     }
     for (guint word = 0; word < G_N_ELEMENTS(there); word++)
         for (guint64 bits = there[word]; bits != 0; bits &= bits - 1)
-            gather_row(finish, group, rows[64 * word + (guint)__builtin_ctzll(bits)], mark);
+            rows[count++] = places[64 * word + (guint)__builtin_ctzll(bits)];
 }
 
 /* Gathers the events of a bucket into columns. */
 static void
 gather_bucket(Finish *finish, guint bucket)
 {
+    guint16 rows[SEGMENT_GROUP_EVENTS];
     guint start = 0;
     guint end = 0;
 
@@ -385,11 +389,11 @@ gather_bucket(Finish *finish, guint bucket)
         fetch_rows(finish, bucket, i + 2);
         fetch_texts(finish, bucket, i + 1);
         slice_of(finish, group->group, bucket, &start, &end);
-        if (finish->bucket_bits < SEGMENT_GROUP_BITS)
-            gather_in_order(finish, group, start, end, bucket + 1);
-        else
-            for (guint row = start; row < end; row++)
-                gather_row(finish, group, row, bucket + 1);
+        order_slice(finish, group->group, start, end, rows);
+        for (guint k = 0; k < end - start; k++)
+            gather_row(finish, group->group, &group->group->rows[rows[k]], finish->count + k);
+        gather_interned(finish, group, rows, end - start, bucket + 1);
+        finish->count += end - start;
     }
     gather_values(finish);
     if (!finish->all_raw)

@@ -7,6 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "formats/same_bytes.h"
+
 enum { SLOTS_MIN = 32, ENTRIES_MIN = 16, AHEAD = 8 };
 
 void
@@ -41,61 +43,61 @@ grow_slots(SegmentIntern *intern)
     }
 }
 
-/* Are two texts of one size equal? Most are short, and then a call takes longer than this does. */
-static gboolean
-same_bytes(const char *a, const char *b, gsize size)
-{
-    guint64 words[4];
-
-    if (size < sizeof(guint64) || size > 2 * sizeof(guint64))
-        return memcmp(a, b, size) == 0;
-    memcpy(&words[0], a, sizeof(guint64));
-    memcpy(&words[1], b, sizeof(guint64));
-    memcpy(&words[2], a + size - sizeof(guint64), sizeof(guint64));
-    memcpy(&words[3], b + size - sizeof(guint64), sizeof(guint64));
-    return words[0] == words[1] && words[2] == words[3];
-}
-
-/* Returns: the code of the entry's text, or the count when it is new: then it has that code, and
- * borrows the text. */
+/* Puts a new entry where its slot is. Returns: its code. */
 static guint32
-find_or_add(SegmentIntern *intern, const SegmentInternEntry *entry)
+add_entry(SegmentIntern *intern, const SegmentInternEntry *entry)
 {
     if (!intern->slots || 2 * intern->count > intern->slot_mask)
         grow_slots(intern);
-    guint32 slot = entry->hash & intern->slot_mask;
-    for (; intern->slots[slot] != 0; slot = (slot + 1) & intern->slot_mask) {
-        guint32 code = intern->slots[slot] - 1;
-        const SegmentInternEntry *other = &intern->entries[code];
-        if (other->hash == entry->hash && other->size_bytes == entry->size_bytes &&
-            same_bytes(other->text, entry->text, entry->size_bytes))
-            return code;
-    }
     if (intern->count == intern->capacity) {
         intern->capacity = MAX(ENTRIES_MIN, 2 * intern->capacity);
         intern->entries = g_renew(SegmentInternEntry, intern->entries, intern->capacity);
     }
+    guint32 slot = entry->hash & intern->slot_mask;
+    while (intern->slots[slot] != 0)
+        slot = (slot + 1) & intern->slot_mask;
     intern->entries[intern->count] = *entry;
-    intern->slots[slot] = intern->count + 1;
-    return intern->count++;
+    intern->slots[slot] = ++intern->count;
+    return intern->count - 1;
+}
+
+/* Returns: the code of a text, or the count when it is new. */
+static inline guint32
+find_entry(const SegmentIntern *intern, const char *text, guint32 size, guint32 hash)
+{
+    if (!intern->slots)
+        return 0;
+    for (guint32 slot = hash & intern->slot_mask; intern->slots[slot] != 0;
+         slot = (slot + 1) & intern->slot_mask) {
+        const SegmentInternEntry *entry = &intern->entries[intern->slots[slot] - 1];
+        if (entry->hash == hash && entry->size_bytes == size && same_bytes(entry->text, text, size))
+            return intern->slots[slot] - 1;
+    }
+    return intern->count;
+}
+
+static guint32
+add_new(SegmentIntern *intern, const char *text, guint32 size, guint32 hash, GStringChunk *copies)
+{
+    const char *copy = g_string_chunk_insert_len(copies, text, (gssize)size);
+
+    intern->repeats = FALSE;
+    return intern->last = add_entry(
+               intern, &(SegmentInternEntry){.text = copy, .size_bytes = size, .hash = hash});
 }
 
 guint32
-segment_intern_add(SegmentIntern *intern, const char *text, GStringChunk *copies)
+segment_intern_find(SegmentIntern *intern, const char *text, GStringChunk *copies)
 {
-    if (intern->repeats && strcmp(text, intern->entries[intern->last].text) == 0)
-        return intern->last;
     gsize size = strlen(text);
+    guint32 hash = (guint32)XXH3_64bits(text, size);
+    guint32 code = find_entry(intern, text, (guint32)size, hash);
+
     g_assert(size < G_MAXUINT32);
-    SegmentInternEntry entry = {
-        .text = text, .size_bytes = (guint32)size, .hash = (guint32)XXH3_64bits(text, size)};
-    guint32 before = intern->count;
-    guint32 code = find_or_add(intern, &entry);
-    if (code == before)
-        intern->entries[code].text = g_string_chunk_insert_len(copies, text, (gssize)size);
-    intern->repeats = code == intern->last && code != before;
-    intern->last = code;
-    return code;
+    if (code == intern->count)
+        return add_new(intern, text, (guint32)size, hash, copies);
+    intern->repeats = code == intern->last;
+    return intern->last = code;
 }
 
 void
@@ -104,6 +106,9 @@ segment_intern_unite(SegmentIntern *intern, const SegmentIntern *other, guint32 
     for (guint32 i = 0; i < other->count; i++) {
         if (intern->slots && i + AHEAD < other->count)
             __builtin_prefetch(&intern->slots[other->entries[i + AHEAD].hash & intern->slot_mask]);
-        codes[i] = find_or_add(intern, &other->entries[i]);
+        const SegmentInternEntry *entry = &other->entries[i];
+        codes[i] = find_entry(intern, entry->text, entry->size_bytes, entry->hash);
+        if (codes[i] == intern->count)
+            codes[i] = add_entry(intern, entry);
     }
 }

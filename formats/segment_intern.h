@@ -5,6 +5,7 @@
 #define MILLRACE_FORMATS_SEGMENT_INTERN_H
 
 #include <glib.h>
+#include <string.h>
 
 typedef struct {
     const char *text; /* borrowed, ends with a NUL */
@@ -26,7 +27,17 @@ typedef struct {
 void segment_intern_release(SegmentIntern *intern);
 gsize segment_intern_size(const SegmentIntern *intern);
 /* The code of a text; one that is new is copied into copies. */
-guint32 segment_intern_add(SegmentIntern *intern, const char *text, GStringChunk *copies);
+guint32 segment_intern_find(SegmentIntern *intern, const char *text, GStringChunk *copies);
+
+/* The same, faster where a text is that of the event before. */
+static inline guint32
+segment_intern_add(SegmentIntern *intern, const char *text, GStringChunk *copies)
+{
+    if (intern->repeats && strcmp(text, intern->entries[intern->last].text) == 0)
+        return intern->last;
+    return segment_intern_find(intern, text, copies);
+}
+
 /* Adds the texts of another table, borrowing them. codes: set to the code here of each there. */
 void segment_intern_unite(SegmentIntern *intern, const SegmentIntern *other, guint32 *codes);
 

@@ -39,7 +39,7 @@ typedef enum {
 
 enum {
     SEGMENT_CHUNK_EVENTS = 1 << 16, /* a chunk has no more, so a guint16 holds its codes */
-    SEGMENT_GROUP_EVENTS = 1 << 11,
+    SEGMENT_GROUP_EVENTS = 1 << 12,
     SEGMENT_GROUP_BITS = 8, /* of the identity; no writer makes more buckets */
     SEGMENT_GROUP_PARTS = 1 << SEGMENT_GROUP_BITS
 };

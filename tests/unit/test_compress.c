@@ -46,6 +46,31 @@ Test(compress, blocks_come_back)
     }
 }
 
+Test(compress, entropy_blocks_come_back_and_bytes_of_few_kinds_are_small)
+{
+    g_autoptr(Compressor) compressor = compressor_new_entropy();
+    g_autoptr(Compressor) fresh = compressor_new_entropy();
+    g_autoptr(Decompressor) decompressor = decompressor_new();
+    guint8 bytes[OUT_BYTES];
+    guint8 frame[OUT_BYTES];
+    guint8 again[OUT_BYTES];
+    guint32 state = 1;
+
+    for (guint i = 0; i < OUT_BYTES; i++) {
+        state = state * 1664525 + 1013904223;
+        bytes[i] = (guint8)(state >> 30); /* two bits: a quarter of a byte */
+    }
+    for (gsize size = 100; size <= OUT_BYTES; size = size * 3 / 2) {
+        gsize stored = compressor_block(compressor, bytes, size, frame, sizeof frame);
+        cr_assert(stored > 0 && stored < size / 3 + 20, "%zu of %zu", stored, size);
+        cr_assert(decompressor_block(decompressor, frame, stored, again, size));
+        cr_assert_arr_eq(again, bytes, size);
+    }
+    gsize stored = compressor_block(compressor, bytes, 5000, frame, sizeof frame);
+    cr_assert_eq(compressor_block(fresh, bytes, 5000, again, sizeof again), stored);
+    cr_assert_arr_eq(again, frame, stored, "a context that was used makes the same frames");
+}
+
 Test(compress, a_context_that_was_used_makes_the_same_frames)
 {
     g_autofree char *text = text_new(TEXT_BYTES);
