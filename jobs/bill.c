@@ -22,6 +22,7 @@ typedef struct {
     guint thread_count;
     gsize data_bytes;
     BillInputs *inputs;
+    GPtrArray *moved; /* names of closed periods that the last scan found changed; may be NULL */
     Reduce *reduce;
     Meter *meter;
     BillConflicts *conflicts;
@@ -69,6 +70,7 @@ read_inputs(BillRun *run, GError **error)
                            .bills = run->config->bills,
                            .expected = run->config->expected,
                            .period = run->config->period,
+                           .corrected = run->moved,
                            .thread_count = run->thread_count};
 
     run->inputs = bill_inputs_read(run->comm, &sources, error);
@@ -82,11 +84,13 @@ scan(BillRun *run, ScanCounts *counts, GError **error)
     guint segment_count = inputs->segments->len;
     g_autofree const char **paths = g_new0(const char *, segment_count + 1);
     g_autofree guint64 *late = g_new0(guint64, segment_count + 1);
+    g_autofree gboolean *known = g_new0(gboolean, segment_count + 1);
 
     for (guint i = 0; i < segment_count; i++) {
         const BillSegment *segment = inputs->segments->pdata[i];
         paths[i] = segment->path;
         late[i] = segment->late;
+        known[i] = segment->known;
     }
     MeterConfig meter = {
         .periods = inputs->periods,
@@ -103,6 +107,7 @@ scan(BillRun *run, ScanCounts *counts, GError **error)
     ScanConfig config = {
         .paths = paths,
         .segment_count = segment_count,
+        .known = known,
         .numbers = meter_numbers(inputs->periods, inputs->period_count),
         .thread_count = run->thread_count,
         .rank = (guint)comm_rank(run->comm),
@@ -117,7 +122,17 @@ scan(BillRun *run, ScanCounts *counts, GError **error)
     return good;
 }
 
-/* Scan and shuffle: from segments to sums by customer. */
+static void
+release_sums(BillRun *run)
+{
+    g_clear_pointer(&run->conflicts, bill_conflicts_free);
+    g_clear_pointer(&run->meter, meter_free);
+    g_clear_pointer(&run->reduce, reduce_free);
+    g_clear_pointer(&run->inputs, bill_inputs_free);
+}
+
+/* Scan and shuffle: from segments to sums by customer. Where the scan has found closed periods
+ * changed that nothing else told of, nothing is shuffled, and run->moved names them. */
 static gboolean
 sum_up(BillRun *run, ScanCounts *counts, GError **error)
 {
@@ -129,6 +144,14 @@ sum_up(BillRun *run, ScanCounts *counts, GError **error)
 
     run->reduce = reduce_new(run->comm, &config);
     gboolean good = scan(run, counts, &failure);
+    g_clear_pointer(&run->moved, g_ptr_array_unref);
+    run->moved = bill_sum_moved(run->comm, run->inputs, run->meter);
+    if (run->moved->len > 0) {
+        good = agree(run, good, failure ? NULL : &failure);
+        if (failure)
+            g_propagate_error(error, g_steal_pointer(&failure));
+        return good;
+    }
     if (good && is_rank_0(run))
         good = bill_rate_feed(run->inputs, run->reduce, &failure);
     good = reduce_shuffle(run->reduce, !good, failure ? NULL : &failure) && good;
@@ -137,62 +160,15 @@ sum_up(BillRun *run, ScanCounts *counts, GError **error)
     return good;
 }
 
-/* What each rank tells of its share: its writers and its ops, in one item. */
-typedef struct {
-    BillRun *run;
-    GByteArray *item;
-    gboolean told;
-    guint8 key;
-} Tell;
-
-static int
-next_share(gpointer data, GatherItem *item, GError **error G_GNUC_UNUSED)
-{
-    Tell *tell = data;
-    GHashTable *writers = meter_writers(tell->run->meter);
-    GHashTableIter iterator;
-    gpointer name = NULL;
-
-    if (tell->told)
-        return 0;
-    tell->told = TRUE;
-    bytes_put_u32(tell->item, g_hash_table_size(writers));
-    g_hash_table_iter_init(&iterator, writers);
-    while (g_hash_table_iter_next(&iterator, &name, NULL))
-        bytes_put_string(tell->item, name);
-    bill_ops_put(meter_ops(tell->run->meter), tell->item);
-    *item = (GatherItem){.key = &tell->key, .key_size_bytes = 1};
-    item->parts[0] = (const char *)tell->item->data;
-    item->part_size_bytes[0] = tell->item->len;
-    return 1;
-}
-
-static gboolean
-take_share(gpointer data, const GatherItem *item, GError **error)
-{
-    Tell *tell = data;
-    ByteReader reader = byte_reader(item->parts[0], item->part_size_bytes[0]);
-
-    for (guint32 left = bytes_get_u32(&reader); left > 0 && reader.ok; left--)
-        g_hash_table_add(tell->run->seen, g_strdup(bytes_get_string(&reader)));
-    if (bill_ops_get(tell->run->ops, &reader))
-        return TRUE;
-    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BUG, "a rank's share cannot be read");
-    return FALSE;
-}
-
 /* Rank 0 learns which writers there are, and tells all how much of what is expected is there. */
 static gboolean
 find_harvest(BillRun *run, GError **error)
 {
-    Tell tell = {.run = run, .item = g_byte_array_new()};
     g_autoptr(GByteArray) word = g_byte_array_new();
 
     run->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     run->ops = bill_ops_new();
-    gboolean good = gather(run->comm, next_share, take_share, &tell, error);
-    g_byte_array_unref(tell.item);
-    if (!good)
+    if (!bill_sum_shares(run->comm, run->meter, run->seen, run->ops, error))
         return FALSE;
     if (is_rank_0(run))
         run->harvest = bill_harvest(run->inputs, run->seen, error);
@@ -443,8 +419,11 @@ run_stages(BillRun *run, GError **error)
     ScanCounts counts;
     g_autoptr(GError) failure = NULL;
 
-    if (!read_inputs(run, error) || !sum_up(run, &counts, error))
-        return FALSE;
+    do {
+        release_sums(run);
+        if (!read_inputs(run, error) || !sum_up(run, &counts, error))
+            return FALSE;
+    } while (run->moved->len > 0);
     run->proof.concerning_count =
         (guint64)comm_sum(run->comm, (gint64)bill_conflicts_count(run->conflicts));
     bill_sum_counts(run->comm, run->inputs->book, &counts, run->meter, &run->proof);
@@ -485,9 +464,7 @@ bill_run(Comm *comm, const BillConfig *config, BillReport *report, GError **erro
     g_clear_pointer(&run.harvest, bill_harvest_free);
     g_clear_pointer(&run.seen, g_hash_table_unref);
     g_clear_pointer(&run.ops, bill_ops_free);
-    g_clear_pointer(&run.conflicts, bill_conflicts_free);
-    g_clear_pointer(&run.meter, meter_free);
-    g_clear_pointer(&run.reduce, reduce_free);
-    g_clear_pointer(&run.inputs, bill_inputs_free);
+    g_clear_pointer(&run.moved, g_ptr_array_unref);
+    release_sums(&run);
     return good;
 }

@@ -154,6 +154,7 @@ merge(const Dedupe *dedupe, Copy *same, const Copy *copy)
 {
     same->copy_count++;
     same->segment = MIN(same->segment, copy->segment);
+    same->known_time_us = MIN(same->known_time_us, copy->known_time_us);
     if (compare_copies(dedupe, copy, same) < 0) {
         same->time_us = copy->time_us;
         same->writer = copy->writer;
@@ -187,11 +188,12 @@ find(Dedupe *dedupe, const Copy *copy, guint64 **free_slot)
 }
 
 void
-dedupe_add(Dedupe *dedupe)
+dedupe_add(Dedupe *dedupe, gboolean known)
 {
     Copy *copy = row(dedupe, dedupe->row_count);
     guint64 *free_slot = NULL;
 
+    copy->known_time_us = known ? copy->time_us : G_MAXINT64;
     copy->copy_count = 1;
     copy->next = 0;
     copy->is_first = TRUE;
@@ -248,6 +250,23 @@ dedupe_winner(const Dedupe *dedupe, const Copy *first)
             winner = copy;
     }
     return winner;
+}
+
+gint64
+dedupe_known_time(const Dedupe *dedupe, const Copy *first)
+{
+    gint64 time_us = G_MAXINT64;
+    gboolean ok = FALSE;
+
+    for (const Copy *copy = first;; copy = row(dedupe, copy->next - 1)) {
+        if (copy->known_time_us != G_MAXINT64 &&
+            (copy->ok == ok ? copy->known_time_us < time_us : copy->ok)) {
+            time_us = copy->known_time_us;
+            ok = copy->ok;
+        }
+        if (copy->next == 0)
+            return time_us;
+    }
 }
 
 #define EACH_BYTE(byte) (G_GUINT64_CONSTANT(0x0101010101010101) * (byte))

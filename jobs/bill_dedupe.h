@@ -16,21 +16,22 @@ typedef struct {
     guint64 identity;
     guint64 contents; /* hash of all that copies have in common */
     gint64 time_us;
+    gint64 known_time_us; /* of the first copy that is known; G_MAXINT64 when none is */
     guint64 sequence;
     union {
         guint8 hex[COPY_HEX_BYTES]; /* of an id of 32 hexadecimal digits */
         const char *text;           /* of any other */
     } id;
-    gboolean id_is_text;
-    gboolean ok;
     guint32 source;
     guint32 writer;
     guint32 customer;
     guint32 class;
     guint32 segment; /* the lowest index of those that hold a copy */
     guint32 copy_count;
-    guint32 next;     /* other contents of this identity: index + 1, or 0 */
-    guint32 is_first; /* of its identity */
+    guint32 next; /* other contents of this identity: index + 1, or 0 */
+    guint8 id_is_text;
+    guint8 ok;
+    guint8 is_first;  /* of its identity */
     gint64 numbers[]; /* as many as dedupe_new() was told */
 } Copy;
 
@@ -46,11 +47,11 @@ gsize dedupe_event_size(guint number_count);
 /* Forgets everything. expected_count: of events, to make room for. */
 void dedupe_clear(Dedupe *dedupe, guint64 expected_count);
 
-/* The place for a copy that is to be filled, but for copy_count, next and is_first; borrowed until
- * the next call. */
+/* The place for a copy that is to be filled, but for known_time_us, copy_count, next and is_first;
+ * borrowed until the next call. */
 Copy *dedupe_slot(Dedupe *dedupe);
-/* Adds what the slot holds. */
-void dedupe_add(Dedupe *dedupe);
+/* Adds what the slot holds. known: has a bill been made of it before? */
+void dedupe_add(Dedupe *dedupe, gboolean known);
 /* Asks for the memory that dedupe_add() of this identity will look at. */
 void dedupe_prefetch(const Dedupe *dedupe, guint64 identity);
 
@@ -60,6 +61,9 @@ const Copy *dedupe_copy(const Dedupe *dedupe, guint32 index);
 /* Of the copies of first's identity that which counts: ok before a failure, then the lowest (time,
  * writer, sequence). first: one with is_first. */
 const Copy *dedupe_winner(const Dedupe *dedupe, const Copy *first);
+/* When the copy was, that counted as long as no others than the known ones were there; G_MAXINT64
+ * when none is known. first: one with is_first. */
+gint64 dedupe_known_time(const Dedupe *dedupe, const Copy *first);
 /* Takes the id when it is one of 32 hexadecimal digits in lower case. Returns FALSE when it is not;
  * then id.text is to be set, to what lives until the Dedupe is cleared. */
 gboolean copy_set_hex_id(Copy *copy, const char *id, gsize size_bytes);

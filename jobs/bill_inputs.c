@@ -13,6 +13,8 @@
 #include "formats/store.h"
 #include "jobs/bill_segments.h"
 
+#define DAY_US (24 * 60 * 60 * G_GINT64_CONSTANT(1000000))
+
 static void
 segment_free(gpointer data)
 {
@@ -173,14 +175,32 @@ read_closed(BillInputs *inputs, const BillSources *sources, GError **error)
     return TRUE;
 }
 
+static gboolean
+is_named(const GPtrArray *names, const char *name)
+{
+    for (guint i = 0; names && i < names->len; i++)
+        if (strcmp(names->pdata[i], name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+/* Could the segment have events of the period, or copies that take events out of it? A try that
+ * worked mostly comes within a day of the one that failed. */
+static gboolean
+is_near(const BillSegment *segment, const Period *period)
+{
+    return segment->time_min_us < period->end_us + DAY_US &&
+           segment->time_max_us >= period->start_us - DAY_US;
+}
+
 /* Marks what the closed run of one period and those after it did not know. */
 static gboolean
-mark_late(BillInputs *inputs, guint closed_index, GError **error)
+mark_late(BillInputs *inputs, guint closed_index, const GPtrArray *corrected, GError **error)
 {
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     const BillFolder *folder = inputs->closed->pdata[closed_index];
     const Period *period = &folder->inputs->period;
-    gboolean any = FALSE;
+    gboolean any = is_named(corrected, period->name);
 
     for (guint i = closed_index; i < inputs->closed->len; i++) {
         const FrozenInputs *frozen = ((BillFolder *)inputs->closed->pdata[i])->inputs;
@@ -189,8 +209,9 @@ mark_late(BillInputs *inputs, guint closed_index, GError **error)
     }
     for (guint i = 0; i < inputs->segments->len; i++) {
         BillSegment *segment = inputs->segments->pdata[i];
-        if (segment->time_min_us >= period->end_us || segment->time_max_us < period->start_us ||
-            g_hash_table_contains(known, segment->name))
+        gboolean is_known = g_hash_table_contains(known, segment->name);
+        segment->known = segment->known || is_known;
+        if (is_known || !is_near(segment, period))
             continue;
         any = TRUE;
         if (inputs->period_count < METER_PERIODS_MAX)
@@ -237,7 +258,7 @@ complete(BillInputs *inputs, const BillSources *sources, const GPtrArray *list, 
     inputs->periods[0] = (MeterPeriod){sources->period, inputs->book};
     inputs->period_count = 1;
     for (guint i = 0; i < inputs->closed->len; i++)
-        if (!mark_late(inputs, i, error))
+        if (!mark_late(inputs, i, sources->corrected, error))
             return FALSE;
     g_ptr_array_sort(inputs->segments, compare_segments);
     frozen_print(inputs->frozen, inputs->frozen_text);
@@ -255,6 +276,7 @@ put_inputs(const BillInputs *inputs, GByteArray *bytes)
         bytes_put_string(bytes, segment->name);
         bytes_put_string(bytes, segment->path);
         bytes_put_u64(bytes, segment->late);
+        bytes_put_u8(bytes, (guint8)segment->known);
     }
     bytes_put_u32(bytes, inputs->period_count);
     bytes_put_string(bytes, inputs->book_text->str);
@@ -322,6 +344,7 @@ get_inputs(BillInputs *inputs, const GByteArray *bytes, GError **error)
         segment->name = g_strdup(bytes_get_string(&reader));
         segment->path = g_strdup(bytes_get_string(&reader));
         segment->late = bytes_get_u64(&reader);
+        segment->known = bytes_get_u8(&reader);
         g_ptr_array_add(inputs->segments, segment);
     }
     if (get_periods(inputs, &reader))

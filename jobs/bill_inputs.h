@@ -20,7 +20,8 @@ typedef struct {
     gint64 time_min_us;
     gint64 time_max_us;
     guint64 identity_sum;
-    guint64 late; /* see MeterConfig */
+    guint64 late;   /* see MeterConfig */
+    gboolean known; /* was it there when a period was closed? */
 } BillSegment;
 
 typedef struct {
@@ -35,6 +36,7 @@ typedef struct {
     const char *bills;
     const char *const *expected; /* writers, or NULL */
     Period period;
+    const GPtrArray *corrected; /* names of closed periods to be corrected in any case */
     guint thread_count;
 } BillSources;
 

@@ -48,6 +48,7 @@ typedef struct {
     BillOps *ops;
     GHashTable *names; /* of writers seen */
     GByteArray *key;
+    guint8 *moved; /* by closed period, see meter_moved() */
     MeterCounts counts;
     __int128 totals[PRICEBOOK_SKUS_MAX];
     guint64 hash;
@@ -132,6 +133,7 @@ thread_init(MeterThread *thread, const Meter *meter)
     thread->ops = bill_ops_new();
     thread->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     thread->key = g_byte_array_new();
+    thread->moved = g_new0(guint8, meter->config.closed_count + 1);
 }
 
 static void
@@ -143,6 +145,7 @@ thread_clear(MeterThread *thread)
     bill_ops_free(thread->ops);
     g_hash_table_unref(thread->names);
     g_byte_array_unref(thread->key);
+    g_free(thread->moved);
 }
 
 Meter *
@@ -285,6 +288,22 @@ is_within(const Period *period, gint64 time_us)
     return time_us >= period->start_us && time_us < period->end_us;
 }
 
+/* A closed period has billed the event, which now is of another time. */
+static void
+note_moved(MeterThread *thread, const ScanEvent *event)
+{
+    const MeterConfig *config = &thread->meter->config;
+
+    for (guint i = 0; i < config->closed_count; i++) {
+        if (!is_within(&config->closed[i], event->known_time_us))
+            continue;
+        gboolean corrected = is_within(&config->closed[i], event->time_us);
+        for (guint p = 1; p < config->period_count && !corrected; p++)
+            corrected = config->periods[p].period.start_us == config->closed[i].start_us;
+        thread->moved[i] |= !corrected;
+    }
+}
+
 static gboolean
 meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *event, GError **error)
 {
@@ -293,6 +312,8 @@ meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *even
     const MeterConfig *config = &meter->config;
     gboolean priced = FALSE;
 
+    if (event->known_time_us != event->time_us && event->known_time_us != G_MAXINT64)
+        note_moved(thread, event);
     for (guint p = 0; p < config->period_count; p++) {
         if (!is_within(&config->periods[p].period, event->time_us))
             continue;
@@ -420,6 +441,8 @@ meter_finish(Meter *meter)
         sum->counts.closed_count += thread->counts.closed_count;
         sum->counts.other_count += thread->counts.other_count;
         sum->hash += thread->hash;
+        for (guint closed = 0; closed < meter->config.closed_count; closed++)
+            sum->moved[closed] |= thread->moved[closed];
         for (guint sku = 0; sku < PRICEBOOK_SKUS_MAX; sku++)
             sum->totals[sku] += thread->totals[sku];
         g_hash_table_iter_init(&names, thread->names);
@@ -433,6 +456,12 @@ MeterCounts
 meter_counts(const Meter *meter)
 {
     return meter->sum.counts;
+}
+
+gboolean
+meter_moved(const Meter *meter, guint closed)
+{
+    return meter->sum.moved[closed];
 }
 
 const __int128 *

@@ -62,6 +62,9 @@ void meter_finish(Meter *meter);
 
 /* After meter_finish(), of this rank. */
 MeterCounts meter_counts(const Meter *meter);
+/* Has a copy that came since the closed-th of the closed periods was closed taken an event out of
+ * it, while it is not among those that are corrected? */
+gboolean meter_moved(const Meter *meter, guint closed);
 /* What each SKU of periods[0] metered, summed over events. */
 const __int128 *meter_totals(const Meter *meter);
 /* Names of writers (sources of events without one) with events in periods[0]: a set. */

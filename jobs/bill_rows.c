@@ -414,7 +414,7 @@ add_row(BillRows *rows, guint32 row, guint64 identity, guint segment)
     for (guint i = 0; i < rows->number_count; i++)
         copy->numbers[i] = view->numbers[i][row];
     note_writer(rows, copy);
-    dedupe_add(rows->dedupe);
+    dedupe_add(rows->dedupe, !rows->config->known || rows->config->known[segment]);
 }
 
 static void

@@ -30,6 +30,7 @@ typedef struct {
     guint32 customer; /* see scan_customer(); good until scan_customers_clear() */
     const ScanClass *class;
     gint64 time_us;
+    gint64 known_time_us;  /* of what counted by the known segments alone; G_MAXINT64: of nothing */
     const gint64 *numbers; /* of the columns asked for, in the order of SegmentColumn */
     guint segment;         /* index into the config's: the lowest of those that hold a copy */
     gconstpointer copy;    /* for scan_print_id() */
@@ -93,8 +94,9 @@ typedef struct {
 typedef struct {
     const char *const *paths; /* of the segments, which have been verified */
     guint segment_count;
-    guint32 numbers;    /* mask of the number columns that events shall have */
-    guint thread_count; /* of this rank */
+    const gboolean *known; /* by segment: has a bill been made of it? NULL: of all */
+    guint32 numbers;       /* mask of the number columns that events shall have */
+    guint thread_count;    /* of this rank */
     guint rank;
     guint rank_count;
     gsize memory_bytes;  /* of this rank */
