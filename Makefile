@@ -145,7 +145,7 @@ $(BUILD)/man/%.1: tools/man/%.scd
 
 all: $(BINARIES) $(MANS) ## build every program (the default)
 
-demo: ## install what is missing, build, resize real photographs, show the page
+demo: ## install what is missing, build, resize real photographs, bill for them, show the page
 	@.ci/deps.sh build demo
 	$(MAKE_IN_PARALLEL) all
 	@BUILD='$(abspath $(BUILD))' examples/demo.sh

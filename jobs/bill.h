@@ -14,7 +14,7 @@
 #include "mr/comm.h"
 
 #define BILL_MEMORY_DEFAULT (G_GUINT64_CONSTANT(1) << 30)
-#define BILL_MEMORY_MIN     (G_GUINT64_CONSTANT(32) << 20)
+#define BILL_MEMORY_MIN     G_GUINT64_CONSTANT(32000000)
 
 typedef struct {
     const char *const *stores; /* NULL-terminated */

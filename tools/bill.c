@@ -96,5 +96,7 @@ main(int argc, char **argv)
         if (strcmp(verb, verbs[i].verb) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     print_help(stderr);
+    if (*verb)
+        tool_log("bill: there is no verb \"%s\"", verb);
     return EXIT_BAD_USAGE;
 }

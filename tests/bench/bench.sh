@@ -85,3 +85,5 @@ echo
 BENCH_DIR=$BENCH_DIR "$here/scale.sh"
 echo
 BENCH_DIR=$BENCH_DIR "$here/reduce.sh"
+echo
+BENCH_DIR=$BENCH_DIR "$here/usage.sh"
