@@ -34,6 +34,8 @@ same_bytes(const char *a, const char *b, gsize size)
         memcpy(&words[3], b + size - 4, 4);
         return ((words[0] ^ words[1]) | (words[2] ^ words[3])) == 0;
     }
+    if (size < 2)
+        return size == 0 || *a == *b;
     return memcmp(a, b, size) == 0;
 }
 

@@ -41,6 +41,13 @@ typedef struct {
     guint32 *subjects;    /* of its rows, as the whole segment's codes */
 } Group;
 
+/* Rows of a group, those of one bucket. */
+typedef struct {
+    const Group *group;
+    guint start;
+    guint end;
+} Slice;
+
 typedef struct {
     SegmentBuilder *builder;
     guint bucket_bits;
@@ -113,14 +120,18 @@ group_at(const Finish *finish, guint i)
     return &g_array_index(finish->groups, Group, i);
 }
 
-/* The rows of a group that belong to a bucket. */
-static void
-slice_of(const Finish *finish, const SegmentGroup *group, guint bucket, guint *start, guint *end)
+/* The rows of a group that belong to a bucket; none of the group behind the last. */
+static Slice
+slice_of(const Finish *finish, guint i, guint bucket)
 {
     guint shift = SEGMENT_GROUP_BITS - finish->bucket_bits;
 
-    *start = group->starts[bucket << shift];
-    *end = group->starts[(bucket + 1) << shift];
+    if (i >= finish->groups->len)
+        return (Slice){.group = group_at(finish, 0)};
+    const Group *group = group_at(finish, i);
+    return (Slice){.group = group,
+                   .start = group->group->starts[bucket << shift],
+                   .end = group->group->starts[(bucket + 1) << shift]};
 }
 
 static guint32
@@ -129,10 +140,8 @@ bucket_events(const Finish *finish, guint bucket)
     guint32 count = 0;
 
     for (guint i = 0; i < finish->groups->len; i++) {
-        guint start = 0;
-        guint end = 0;
-        slice_of(finish, group_at(finish, i)->group, bucket, &start, &end);
-        count += end - start;
+        Slice slice = slice_of(finish, i, bucket);
+        count += slice.end - slice.start;
     }
     return count;
 }
@@ -262,44 +271,28 @@ gather_values(Finish *finish)
     }
 }
 
+/* Brings rows of the slice that comes next into the cache, a row for each that is gathered: all at
+ * once they would have to wait for one another. */
 static void
-fetch(const void *from, gsize size_bytes)
+fetch_row(const Slice *next, guint k)
 {
-    for (gsize at = 0; at < size_bytes; at += LINE_BYTES)
-        __builtin_prefetch((const char *)from + at);
-}
+    const char *row = (const char *)&next->group->group->rows[next->start + k];
 
-/* Brings the bucket's slice of a group into the cache, in two steps: what is found through the rows
- * can be asked for only when these are there. */
-static void
-fetch_rows(const Finish *finish, guint bucket, guint i)
-{
-    guint start = 0;
-    guint end = 0;
-
-    if (i >= finish->groups->len)
+    if (k >= next->end - next->start)
         return;
-    const Group *group = group_at(finish, i);
-    slice_of(finish, group->group, bucket, &start, &end);
-    fetch(&group->group->rows[start], (end - start) * sizeof(SegmentRow));
-    fetch(&group->subjects[start], (end - start) * sizeof(guint32));
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + LINE_BYTES);
 }
 
+/* Brings what is found through these rows. */
 static void
-fetch_texts(const Finish *finish, guint bucket, guint i)
+fetch_texts(const Finish *finish, const Slice *next)
 {
     const Local *locals = finish->interned[SEGMENT_AT_SUBJECT].locals;
-    guint start = 0;
-    guint end = 0;
 
-    if (i >= finish->groups->len)
-        return;
-    const Group *group = group_at(finish, i);
-    const SegmentRow *rows = group->group->rows;
-    slice_of(finish, group->group, bucket, &start, &end);
-    for (guint row = start; row < end; row++) {
-        __builtin_prefetch(&locals[group->subjects[row]]);
-        __builtin_prefetch(group->group->heap + rows[row].request);
+    for (guint row = next->start; row < next->end; row++) {
+        __builtin_prefetch(&locals[next->group->subjects[row]]);
+        __builtin_prefetch(next->group->group->heap + next->group->group->rows[row].request);
     }
 }
 
@@ -377,23 +370,24 @@ static void
 gather_bucket(Finish *finish, guint bucket)
 {
     guint16 rows[SEGMENT_GROUP_EVENTS];
-    guint start = 0;
-    guint end = 0;
 
     for (guint i = 0; i < SEGMENT_TEXTS; i++)
         finish->texts[i].value_count = 0;
     finish->all_raw = TRUE;
     finish->count = 0;
     for (guint i = 0; i < finish->groups->len; i++) {
-        const Group *group = group_at(finish, i);
-        fetch_rows(finish, bucket, i + 2);
-        fetch_texts(finish, bucket, i + 1);
-        slice_of(finish, group->group, bucket, &start, &end);
-        order_slice(finish, group->group, start, end, rows);
-        for (guint k = 0; k < end - start; k++)
-            gather_row(finish, group->group, &group->group->rows[rows[k]], finish->count + k);
-        gather_interned(finish, group, rows, end - start, bucket + 1);
-        finish->count += end - start;
+        Slice slice = slice_of(finish, i, bucket);
+        Slice next = slice_of(finish, i + 1, bucket);
+        const SegmentGroup *group = slice.group->group;
+        guint count = slice.end - slice.start;
+        order_slice(finish, group, slice.start, slice.end, rows);
+        for (guint k = 0; k < count; k++) {
+            fetch_row(&next, k);
+            gather_row(finish, group, &group->rows[rows[k]], finish->count + k);
+        }
+        gather_interned(finish, slice.group, rows, count, bucket + 1);
+        fetch_texts(finish, &next);
+        finish->count += count;
     }
     gather_values(finish);
     if (!finish->all_raw)

@@ -213,6 +213,36 @@ Test(segment_build, buckets_are_as_many_as_leave_2048_events_to_each_but_at_most
     }
 }
 
+/* So many that a writer sorts them in another way. */
+Test(segment_build, events_keep_their_order_in_each_of_256_buckets)
+{
+    enum { COUNT = 256 * 2048 + 1 };
+    g_auto(Scratch) scratch = scratch_new();
+    char name[SEGMENT_NAME_CHARS + 1];
+    g_autoptr(GByteArray) bytes = build_joined(COUNT, 20000, name);
+    g_autoptr(SegmentReader) reader = fixture_open(&scratch, bytes->data, bytes->len, NULL);
+    g_autoptr(SegmentBlock) block = segment_block_new();
+    guint64 count = 0;
+    guint64 sum = 0;
+
+    cr_assert_eq(segment_reader_footer(reader)->bucket_bits, 8);
+    for (guint bucket = 0; bucket < 256; bucket++) {
+        gint64 last = -1;
+        fixture_read(block, reader, bucket);
+        const SegmentTexts *requests = segment_block_texts(block, SEGMENT_REQUEST);
+        for (guint32 i = 0; i < segment_block_count(block); i++) {
+            /* "r-N" of event N */
+            gint64 number = g_ascii_strtoll(requests->values[requests->codes[i]] + 2, NULL, 10);
+            cr_assert_gt(number, last);
+            last = number;
+            sum += (guint64)number;
+        }
+        count += segment_block_count(block);
+    }
+    cr_expect_eq(count, COUNT);
+    cr_expect_eq(sum, (guint64)COUNT * (COUNT - 1) / 2);
+}
+
 Test(segment_build, bad_lines_alone_are_a_segment_too)
 {
     g_auto(Scratch) scratch = scratch_new();
