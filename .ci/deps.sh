@@ -8,9 +8,9 @@ build=(gcc libc6-dev make pkg-config libglib2.0-dev libjansson-dev libxxhash-dev
     libzstd-dev libssl-dev libseccomp-dev libopenmpi-dev openmpi-bin scdoc)
 demo=(lomiri-wallpapers-16.04 jq)
 # perl brings prove; procps, util-linux, libfaketime, iproute2 what the fault tests kill, limit, lie
-# and make hosts with; python3 reckons statements by itself; rsync ships usage.
+# and make hosts with; python3 reckons statements by itself; rsync ships usage; zstd makes logs.
 test=(libcriterion-dev libvips-tools jq perl procps python3 util-linux libfaketime iproute2
-    rsync)
+    rsync zstd)
 bench=(libvips-tools jq time eatmydata)
 lint=(clang-format clang-tidy shellcheck git)
 fuzz=(clang libclang-rt-14-dev)
