@@ -1,5 +1,6 @@
-/* torture.c - programs of ours on a disk that fails. The linker's --wrap leads the calls below here.
- * Those on regular files and folders are counted, and as the environment says, one of them fails:
+/* torture.c - programs of ours on a disk that fails. The linker's --wrap leads the calls below
+ * here. Those on regular files and folders are counted, and as the environment says, one of them
+ * fails:
  *
  *     MILLRACE_TORTURE_AT=N:MODE    the N-th fails, in one of the modes below
  *     MILLRACE_TORTURE_LOG=FILE     a line for each call: N, MODE or -, the call, r or w, a path
