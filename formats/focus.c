@@ -1,16 +1,16 @@
 /* focus.c - a row of FOCUS for each line of a statement. A version of FOCUS is a table of columns;
- * what a column holds is told in one place for all versions.
+ * what a column holds is told in one place for all versions. Rows are written as templates, one for
+ * each kind of line.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/focus.h"
 
 #include <string.h>
 
 #include "formats/manifest.h"
-#include "formats/statement_internal.h"
+#include "formats/statement_texts.h"
 
 #define SERVICE_CATEGORY "Media"
 #define SERVICE_NAME     "Image Processing"
-#define COST_DIGITS      (2 * MONEY_PICO_DIGITS) /* of a quantity times a price */
 
 /* What is metered, in the words of FOCUS. */
 static const struct {
@@ -24,121 +24,68 @@ static const struct {
     {SEGMENT_WALL_US, "Wall Time", "Microseconds"},
 };
 
-/* One row that is written. */
+/* The row of a kind of line, while it is written. */
 typedef struct {
-    const Statement *statement;
+    const StatementRun *run;
     const StatementLine *line;
     const LineOrigin *origin;
     const PriceSku *sku; /* NULL: the line is of none */
-    const char *invoice;
-    gint64 list_price_pico;
-    GString *text; /* of one field */
-    GString *out;
+    TextTemplate *field;
+    GString *text; /* the field's */
 } FocusRow;
 
-/* Appends an id. Readers take ids of digits for numbers and cut their zeros, so those get a word in
- * front; so do those that look as if they had got it, that no two ids become one. */
 static void
-append_id(GString *out, const char *word, const char *id)
+append_value(const FocusRow *row, StatementValue value)
 {
-    const char *rest = id;
-    while (g_str_has_prefix(rest, word))
-        rest += strlen(word);
-    if (rest[strspn(rest, "0123456789")] == '\0')
-        g_string_append(out, word);
-    g_string_append(out, id);
-}
-
-static gboolean
-cost_of(const StatementLine *line, gint64 price_pico, __int128 *cost)
-{
-    return !__builtin_mul_overflow(money_quantity_pico(line->quantity, line->divisor),
-                                   (__int128)price_pico, cost);
-}
-
-/* What everybody pays at that time for the same SkuPriceId; where nobody else does, what is paid.
- */
-static gint64
-find_list_price(const FocusRow *row)
-{
-    const PriceVersion *own = row->origin->version;
-    const StatementLine *line = row->line;
-    guint count;
-    __int128 cost;
-    const PriceVersion *list =
-        pricebook_versions(row->origin->book, NULL, row->origin->sku, &count);
-
-    for (guint i = 0; i < count && line->tier > 0; i++) {
-        if (list[i].from_us > line->start_us || list[i].to_us <= line->start_us ||
-            list[i].model != own->model || list[i].package_size != own->package_size)
-            continue;
-        if (list[i].tier_count == 0 && cost_of(line, list[i].package_price_pico, &cost))
-            return list[i].package_price_pico;
-        if (line->tier <= list[i].tier_count &&
-            cost_of(line, list[i].tiers[line->tier - 1].unit_price_pico, &cost))
-            return list[i].tiers[line->tier - 1].unit_price_pico;
-    }
-    return line->unit_price_pico;
+    text_template_add_hole(row->field, value);
 }
 
 static void
 append_amount(const FocusRow *row)
 {
-    guint digits = pricebook_minor_digits(row->statement->input->book);
-    money_print(row->text, row->line->amount_nano, MONEY_NANO_DIGITS, MAX(digits, 1));
-}
-
-/* Appends price x quantity as they stand in the row, to the last digit. */
-static void
-append_cost(const FocusRow *row, gint64 price_pico)
-{
-    __int128 cost;
-    if (row->sku != NULL && cost_of(row->line, price_pico, &cost))
-        money_print_wide(row->text, cost, COST_DIGITS, 1);
-    else
-        append_amount(row);
+    append_value(row, VALUE_FOCUS_AMOUNT);
 }
 
 static void
 append_contracted_cost(const FocusRow *row)
 {
-    append_cost(row, row->line->unit_price_pico);
+    append_value(row, VALUE_CONTRACTED_COST);
 }
 
 static void
 append_list_cost(const FocusRow *row)
 {
-    append_cost(row, row->list_price_pico);
+    append_value(row, VALUE_LIST_COST);
 }
 
 static void
 append_account_id(const FocusRow *row)
 {
-    append_id(row->text, "account-", row->line->customer);
+    append_value(row, VALUE_ACCOUNT_ID);
 }
 
 static void
 append_account_name(const FocusRow *row)
 {
-    g_string_append(row->text, row->line->customer);
+    append_value(row, VALUE_CUSTOMER_CSV);
 }
 
 static void
 append_currency(const FocusRow *row)
 {
-    g_string_append(row->text, pricebook_currency(row->statement->input->book));
+    g_string_append(row->text, pricebook_currency(row->run->book));
 }
 
 static void
 append_period_end(const FocusRow *row)
 {
-    period_print_time(row->text, row->statement->input->period.end_us);
+    period_print_time(row->text, row->run->period.end_us);
 }
 
 static void
 append_period_start(const FocusRow *row)
 {
-    period_print_time(row->text, row->statement->input->period.start_us);
+    period_print_time(row->text, row->run->period.start_us);
 }
 
 static void
@@ -168,7 +115,7 @@ append_charge_description(const FocusRow *row)
     if (!statement_line_has_sku(line))
         return;
     g_string_append(text, ": ");
-    money_print_quantity(text, line->quantity, line->divisor);
+    append_value(row, VALUE_QUANTITY);
     g_string_append_printf(text, " %s at ", line->unit);
     money_print(text, line->unit_price_pico, MONEY_PICO_DIGITS, 0);
     if (line->tier == 0)
@@ -192,7 +139,7 @@ append_charge_start(const FocusRow *row)
 static void
 append_consumed_quantity(const FocusRow *row)
 {
-    money_print(row->text, row->line->metered, 0, 0);
+    append_value(row, VALUE_METERED);
     g_string_append(row->text, ".0");
 }
 
@@ -220,26 +167,25 @@ append_contracted_price(const FocusRow *row)
 static void
 append_list_price(const FocusRow *row)
 {
-    money_print(row->text, row->list_price_pico, MONEY_PICO_DIGITS, 1);
+    append_value(row, VALUE_LIST_PRICE);
 }
 
 static void
 append_invoice(const FocusRow *row)
 {
-    g_string_append(row->text, row->invoice);
+    append_value(row, VALUE_INVOICE);
 }
 
 static void
 append_issuer(const FocusRow *row)
 {
-    g_string_append(row->text, pricebook_issuer(row->statement->input->book));
+    g_string_append(row->text, pricebook_issuer(row->run->book));
 }
 
 static void
 append_pricing_quantity(const FocusRow *row)
 {
-    money_print_wide(row->text, money_quantity_pico(row->line->quantity, row->line->divisor),
-                     MONEY_PICO_DIGITS, 1);
+    append_value(row, VALUE_FOCUS_QUANTITY);
 }
 
 static void
@@ -264,7 +210,7 @@ static void
 append_sku_id(const FocusRow *row)
 {
     if (statement_line_has_sku(row->line))
-        append_id(row->text, "sku-", row->line->sku);
+        focus_print_id(row->text, "sku-", row->line->sku);
 }
 
 static void
@@ -295,7 +241,7 @@ append_price_details(const FocusRow *row)
 static void
 append_price_id(const FocusRow *row)
 {
-    append_id(row->text, "sku-", row->line->sku);
+    focus_print_id(row->text, "sku-", row->line->sku);
     g_string_append_printf(row->text, "/%s/", price_model_name(row->origin->version->model));
     append_tier(row);
 }
@@ -303,7 +249,7 @@ append_price_id(const FocusRow *row)
 static void
 append_line_id(const FocusRow *row)
 {
-    append_id(row->text, "line-", row->line->id);
+    append_value(row, VALUE_FOCUS_LINE_ID);
 }
 
 static void
@@ -384,37 +330,33 @@ focus_print_header(FocusVersion version, GString *out)
     g_string_append_c(out, '\n');
 }
 
-static void
-print_row(FocusVersion version, const FocusRow *row)
+void
+focus_template(const StatementRun *run, const StatementLine *line, const LineOrigin *origin,
+               TextTemplate *template)
 {
-    for (guint i = 0; i < versions[version].column_count; i++) {
-        const FocusColumn *column = &versions[version].columns[i];
-        g_string_truncate(row->text, 0);
-        if (!column->priced || row->sku != NULL)
-            column->append(row);
-        g_string_append(row->out, i > 0 ? "," : "");
-        manifest_put_csv_field(row->out, row->text->str);
+    TextTemplate field;
+    text_template_init(&field);
+    FocusRow row = {
+        .run = run, .line = line, .origin = origin, .field = &field, .text = field.text};
+    if (origin->version != NULL)
+        row.sku = pricebook_sku(origin->book, origin->sku);
+    for (guint i = 0; i < versions[run->focus].column_count; i++) {
+        const FocusColumn *column = &versions[run->focus].columns[i];
+        text_template_clear(&field);
+        if (!column->priced || row.sku != NULL)
+            column->append(&row);
+        g_string_append(template->text, i > 0 ? "," : "");
+        text_template_add_csv(template, &field);
     }
-    g_string_append_c(row->out, '\n');
+    g_string_append_c(template->text, '\n');
+    text_template_release(&field);
 }
 
 void
 focus_print(FocusVersion version, const Statement *statement, GString *out)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
-    g_autoptr(GString) invoice = g_string_new(NULL);
-    statement_print_invoice(statement, invoice);
-    for (guint i = 0; i < statement->lines->len; i++) {
-        FocusRow row = {.statement = statement,
-                        .line = &g_array_index(statement->lines, StatementLine, i),
-                        .origin = &g_array_index(statement->origins, LineOrigin, i),
-                        .invoice = invoice->str,
-                        .text = text,
-                        .out = out};
-        if (row.origin->version != NULL) {
-            row.sku = pricebook_sku(row.origin->book, row.origin->sku);
-            row.list_price_pico = find_list_price(&row);
-        }
-        print_row(version, &row);
-    }
+    StatementRun run = statement_run_of(statement);
+    run.focus = version;
+    g_autoptr(StatementPrinter) printer = statement_printer_new(&run);
+    statement_printer_print(printer, statement, NULL, NULL, out);
 }

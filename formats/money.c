@@ -5,10 +5,20 @@
 
 #include <string.h>
 
+#include "formats/text_out.h"
+
 /* Longer ones have leading zeros, or do not fit anyway. */
 #define DIGITS_READ_MAX 36
 
 typedef unsigned __int128 Wide;
+
+/* Long numbers are printed in parts of as many digits as 64 bits hold. */
+#define PART_DIGITS 19
+/* 2^127 has 39 digits. */
+#define WHOLE_MAX_BYTES    40
+#define FRACTION_MAX_BYTES (2 * MONEY_PICO_DIGITS)
+G_STATIC_ASSERT(2 + WHOLE_MAX_BYTES + FRACTION_MAX_BYTES <= MONEY_TEXT_MAX_BYTES);
+#define PART_WHOLE G_GUINT64_CONSTANT(10000000000000000000)
 
 /* Indexed by MoneyTies. */
 static const char *const ties_names[] = {"half-even", "half-up", "half-down", "up", "down"};
@@ -33,11 +43,11 @@ money_ties_name(MoneyTies ties)
 static gint64
 power_of_ten(guint exponent)
 {
-    gint64 power = 1;
-    g_assert(exponent <= 18);
-    while (exponent-- > 0)
-        power *= 10;
-    return power;
+    static const gint64 powers[] = {1,           10,           100,          1000,      10000,
+                                    100000,      1000000,      10000000,     100000000, 1000000000,
+                                    10000000000, 100000000000, 1000000000000};
+    g_assert(exponent < G_N_ELEMENTS(powers));
+    return powers[exponent];
 }
 
 /* Reads digits, with at most digits_max behind a point, as a whole number of 10^-*digits. Zeros at
@@ -109,27 +119,60 @@ money_parse_times(const char *text, gint64 factor, gint64 *value)
     return product % whole == 0 && signed_from(product / whole, FALSE, value);
 }
 
+/* Writes the digits of magnitude so that they end at end. Returns: where they begin. */
+static char *
+put_digits_before(char *end, Wide magnitude)
+{
+    while (magnitude > G_MAXUINT64) {
+        Wide rest = magnitude / PART_WHOLE;
+        char *begin = end - PART_DIGITS;
+        end = text_put_digits_before(end, (guint64)(magnitude - rest * PART_WHOLE));
+        while (end > begin)
+            *--end = '0';
+        magnitude = rest;
+    }
+    return text_put_digits_before(end, (guint64)magnitude);
+}
+
+char *
+money_put_wide(char *at, __int128 value, guint digits, guint shown_min)
+{
+    char text[2 * WHOLE_MAX_BYTES];
+    char *end = text + WHOLE_MAX_BYTES;
+    Wide magnitude = value < 0 ? 0 - (Wide)value : (Wide)value;
+
+    g_assert(digits <= FRACTION_MAX_BYTES && shown_min <= digits);
+    char *begin = put_digits_before(end, magnitude);
+    const char *point = end - digits;
+    while (begin >= point)
+        *--begin = '0';
+    /* Zeros at the end are left out, down to the last that must be shown. */
+    while (end > point + shown_min && end[-1] == '0')
+        end--;
+    /* Copies of a size that the compiler knows are no calls; what is too much is written over. */
+    *at = '-';
+    at += value < 0;
+    memcpy(at, begin, WHOLE_MAX_BYTES);
+    at += point - begin;
+    if (end == point)
+        return at;
+    *at++ = '.';
+    memcpy(at, point, FRACTION_MAX_BYTES);
+    return at + (end - point);
+}
+
+char *
+money_put(char *at, gint64 value, guint digits, guint shown_min)
+{
+    return money_put_wide(at, value, digits, shown_min);
+}
+
 void
 money_print_wide(GString *out, __int128 value, guint digits, guint shown_min)
 {
-    char text[64]; /* 2^127 has 39 digits; digits go down to 10^-24 */
-    gsize at = sizeof text;
-    Wide magnitude = value < 0 ? 0 - (Wide)value : (Wide)value;
-
-    g_assert(digits <= 2 * MONEY_PICO_DIGITS && shown_min <= digits);
-    for (guint place = 0; magnitude > 0 || place <= digits; place++) {
-        if (place == digits && at < sizeof text)
-            text[--at] = '.';
-        char digit = (char)('0' + (int)(magnitude % 10));
-        magnitude /= 10;
-        /* Zeros at the end are left out, down to the last that must be shown. */
-        if (place < digits && at == sizeof text && digit == '0' && digits - place > shown_min)
-            continue;
-        text[--at] = digit;
-    }
-    if (value < 0)
-        g_string_append_c(out, '-');
-    g_string_append_len(out, text + at, (gssize)(sizeof text - at));
+    char text[MONEY_TEXT_MAX_BYTES];
+    const char *end = money_put_wide(text, value, digits, shown_min);
+    g_string_append_len(out, text, end - text);
 }
 
 void
@@ -152,8 +195,11 @@ rounds_away(Wide quotient, Wide remainder, Wide denominator, MoneyTies ties)
 static Wide
 divide(Wide numerator, Wide denominator, MoneyTies ties)
 {
-    Wide quotient = numerator / denominator;
-    Wide remainder = numerator % denominator;
+    /* Most fit in 64 bits, which a CPU divides at once; otherwise one division is enough. */
+    Wide quotient = (numerator | denominator) <= G_MAXUINT64
+                        ? (guint64)numerator / (guint64)denominator
+                        : numerator / denominator;
+    Wide remainder = numerator - quotient * denominator;
     if (remainder != 0 && rounds_away(quotient, remainder, denominator, ties))
         quotient++;
     return quotient;

@@ -10,6 +10,8 @@
 #define MONEY_NANO_DIGITS      9
 #define MONEY_PICO_DIGITS      12
 #define MONEY_MINOR_DIGITS_MAX 9
+/* What is asked for to write a decimal, which itself is shorter. */
+#define MONEY_TEXT_MAX_BYTES 72
 
 typedef enum {
     MONEY_HALF_EVEN,
@@ -34,6 +36,9 @@ gboolean money_parse_times(const char *text, gint64 factor, gint64 *value);
  * ("1.20" for 2). */
 void money_print(GString *out, gint64 value, guint digits, guint shown_min);
 void money_print_wide(GString *out, __int128 value, guint digits, guint shown_min);
+/* Write the same. at: has MONEY_TEXT_MAX_BYTES. Return: behind it; there is no NUL. */
+char *money_put(char *at, gint64 value, guint digits, guint shown_min);
+char *money_put_wide(char *at, __int128 value, guint digits, guint shown_min);
 
 /* numerator / denominator, rounded. denominator > 0. Returns FALSE on overflow. */
 gboolean money_divide(__int128 numerator, __int128 denominator, MoneyTies ties, gint64 *value);

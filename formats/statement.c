@@ -7,9 +7,11 @@
 #include "formats/error.h"
 #include "formats/sha256.h"
 #include "formats/statement_internal.h"
+#include "formats/text_out.h"
 
-#define STRINGS_BLOCK_BYTES  512
-#define INVOICE_DIGEST_CHARS 16
+#define STRINGS_BLOCK_BYTES 512
+/* What a line's key holds beside its customer, SKU and price. */
+#define KEY_OTHERS_MAX_BYTES 256
 
 /* Indexed by LineClass. */
 static const char *const class_names[LINE_CLASS_COUNT] = {"usage",      "discount", "true-up",
@@ -49,41 +51,37 @@ statement_string(Statement *statement, const char *text)
     return g_string_chunk_insert_const(statement->strings, text);
 }
 
-static void
-add_field(GString *key, const char *text)
+static char *
+put_field(char *at, const char *text)
 {
-    g_string_append_len(key, text, (gssize)strlen(text) + 1);
-}
-
-static void
-digest_key(const GString *key, gsize chars, char *digest)
-{
-    char hex[SHA256_CHARS + 1];
-    sha256_hex(key->str, key->len, hex);
-    memcpy(digest, hex, chars);
-    digest[chars] = '\0';
+    return text_put(at, text, strlen(text) + 1);
 }
 
 /* The fields of the line's key, as lines.csv has them, each with a NUL behind it. */
 static void
-set_id(const StatementLine *line, LineClass class, const char *corrected, const char *billed_in,
-       char id[STATEMENT_LINE_ID_CHARS + 1])
+set_id(GString *key, const StatementLine *line, LineClass class, const char *corrected,
+       const char *billed_in, char id[STATEMENT_LINE_ID_CHARS + 1])
 {
-    g_autoptr(GString) key = g_string_sized_new(256);
-    g_autofree char *tier =
-        statement_line_has_sku(line) ? g_strdup_printf("%u", line->tier) : g_strdup("");
-    add_field(key, line->customer);
-    add_field(key, line->period);
-    add_field(key, line->sku);
-    add_field(key, line->price_from);
-    add_field(key, tier);
-    add_field(key, class_names[class]);
-    g_string_append(key, corrected);
+    char hex[SHA256_CHARS + 1];
+    char tier[TEXT_UINT_MAX_BYTES + 1] = "";
+    if (statement_line_has_sku(line))
+        *text_put_uint(tier, line->tier) = '\0';
+    g_string_truncate(key, 0);
+    char *at = text_reserve(key, strlen(line->customer) + strlen(line->sku) +
+                                     strlen(line->price_from) + KEY_OTHERS_MAX_BYTES);
+    at = put_field(at, line->customer);
+    at = put_field(at, line->period);
+    at = put_field(at, line->sku);
+    at = put_field(at, line->price_from);
+    at = put_field(at, tier);
+    at = put_field(at, class_names[class]);
     if (*corrected != '\0') {
-        g_string_append_c(key, '\0');
-        g_string_append(key, billed_in);
+        at = put_field(at, corrected);
+        at = text_put(at, billed_in, strlen(billed_in));
     }
-    digest_key(key, STATEMENT_LINE_ID_CHARS, id);
+    sha256_hex(key->str, (gsize)(at - key->str), hex);
+    memcpy(id, hex, STATEMENT_LINE_ID_CHARS);
+    id[STATEMENT_LINE_ID_CHARS] = '\0';
 }
 
 /* The class that a corrected line had. */
@@ -103,20 +101,10 @@ set_ids(Statement *statement)
         StatementLine *line = &g_array_index(statement->lines, StatementLine, i);
         char corrected[STATEMENT_LINE_ID_CHARS + 1] = "";
         if (line->class == LINE_CORRECTION)
-            set_id(line, corrected_class(line), "", "", corrected);
-        set_id(line, line->class, corrected, statement->input->period.name, line->id);
+            set_id(statement->key, line, corrected_class(line), "", "", corrected);
+        set_id(statement->key, line, line->class, corrected, statement->input->period.name,
+               line->id);
     }
-}
-
-void
-statement_print_invoice(const Statement *statement, GString *out)
-{
-    g_autoptr(GString) key = g_string_new(NULL);
-    char digest[INVOICE_DIGEST_CHARS + 1];
-    add_field(key, statement->input->run);
-    g_string_append(key, statement->input->customer);
-    digest_key(key, INVOICE_DIGEST_CHARS, digest);
-    g_string_append_printf(out, "INV-%s-%s", statement->input->period.name, digest);
 }
 
 /* Adds up the lines from `first` on, by class. */
@@ -229,29 +217,55 @@ check_sum(const Statement *statement)
 }
 
 Statement *
-statement_rate(const StatementInput *input, GError **error)
+statement_new(void)
 {
-    g_autoptr(Statement) statement = g_new0(Statement, 1);
-    statement->input = input;
-    statement->lines = g_array_new(FALSE, TRUE, sizeof(StatementLine));
-    statement->origins = g_array_new(FALSE, TRUE, sizeof(LineOrigin));
-    statement->credits = g_array_new(FALSE, TRUE, sizeof(CreditUse));
+    Statement *statement = g_new0(Statement, 1);
+    statement->lines = g_array_new(FALSE, FALSE, sizeof(StatementLine));
+    statement->origins = g_array_new(FALSE, FALSE, sizeof(LineOrigin));
+    statement->credits = g_array_new(FALSE, FALSE, sizeof(CreditUse));
+    statement->key = g_string_new(NULL);
+    return statement;
+}
 
+static void
+begin(Statement *statement, const StatementInput *input)
+{
+    statement->input = input;
+    statement->payable_nano = 0;
+    memset(statement->sums_nano, 0, sizeof statement->sums_nano);
+    g_array_set_size(statement->lines, 0);
+    g_array_set_size(statement->origins, 0);
+    g_array_set_size(statement->credits, 0);
+    if (statement->strings != NULL)
+        g_string_chunk_clear(statement->strings);
+}
+
+gboolean
+statement_rate_into(Statement *statement, const StatementInput *input, GError **error)
+{
+    begin(statement, input);
     Rating rating = rating_of(statement, error);
     if (!rating_charge(&rating, input->sums, input->sum_count))
-        return NULL;
+        return FALSE;
     for (guint i = 0; i < input->correction_count; i++)
         if (!statement_correct(statement, &input->corrections[i], error))
-            return NULL;
+            return FALSE;
     if (!add_sums(statement, 0, error))
-        return NULL;
+        return FALSE;
     for (guint i = 0; rating.terms != NULL && i < rating.terms->credit_count; i++)
         burn_credit(statement, &rating.terms->credits[i]);
     if (!round_payable(statement, error))
-        return NULL;
+        return FALSE;
     set_ids(statement);
     check_sum(statement);
-    return g_steal_pointer(&statement);
+    return TRUE;
+}
+
+Statement *
+statement_rate(const StatementInput *input, GError **error)
+{
+    g_autoptr(Statement) statement = statement_new();
+    return statement_rate_into(statement, input, error) ? g_steal_pointer(&statement) : NULL;
 }
 
 void
@@ -264,6 +278,7 @@ statement_free(Statement *statement)
     g_array_unref(statement->lines);
     g_array_unref(statement->origins);
     g_array_unref(statement->credits);
+    g_string_free(statement->key, TRUE);
     g_free(statement);
 }
 

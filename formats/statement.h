@@ -90,6 +90,10 @@ typedef struct _Statement Statement;
  * Any thread. Returns: (transfer full), or NULL and MILLRACE_ERROR_BAD_INPUT when an amount or a
  * quantity does not fit (customer and SKU are named), or a correction is in another currency. */
 Statement *statement_rate(const StatementInput *input, GError **error);
+/* The same into a statement that was made before, whose memory is used again. When it returns FALSE
+ * nothing may be asked of the statement before it has been rated again. */
+Statement *statement_new(void);
+gboolean statement_rate_into(Statement *statement, const StatementInput *input, GError **error);
 void statement_free(Statement *statement);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Statement, statement_free)
 

@@ -41,6 +41,7 @@ struct _Statement {
     GArray *credits;             /* of CreditUse */
     gint64 sums_nano[LINE_CLASS_COUNT];
     gint64 payable_nano;
+    GString *key; /* of the line whose id is made */
 };
 
 /* A period that is being rated: with the book that it has or had. */
@@ -74,7 +75,5 @@ gboolean statement_correct(Statement *statement, const StatementCorrection *corr
 
 /* Is this line one of a SKU? */
 gboolean statement_line_has_sku(const StatementLine *line);
-/* "INV-2026-11-0123456789abcdef" */
-void statement_print_invoice(const Statement *statement, GString *out);
 
 #endif

@@ -247,3 +247,31 @@ Test(money, names_of_ties_read_back_and_others_are_none)
     cr_expect_not(money_ties_parse("half_even", &ties));
     cr_expect_not(money_ties_parse("", &ties));
 }
+
+static void
+expect_wide(__int128 value, guint digits, guint shown_min, const char *expected)
+{
+    char text[MONEY_TEXT_MAX_BYTES + 1];
+    g_autoptr(GString) out = g_string_new(NULL);
+    *money_put_wide(text, value, digits, shown_min) = '\0';
+    money_print_wide(out, value, digits, shown_min);
+    cr_expect_str_eq(text, expected);
+    cr_expect_str_eq(out->str, expected);
+}
+
+Test(money, numbers_of_128_bits_are_written_to_their_last_digit)
+{
+    __int128 lowest = (__int128)((unsigned __int128)1 << 127);
+    __int128 part = (__int128)10000000000 * 1000000000; /* 10^19, where a part of 64 bits ends */
+    expect_wide(lowest, 0, 0, "-170141183460469231731687303715884105728");
+    expect_wide(lowest, 24, 0, "-170141183460469.231731687303715884105728");
+    expect_wide(-(lowest + 1), 24, 24, "170141183460469.231731687303715884105727");
+    expect_wide(part, 0, 0, "10000000000000000000");
+    expect_wide(part, 19, 1, "1.0");
+    expect_wide(part * part, 19, 0, "10000000000000000000");
+    expect_wide(part * part + 7, 19, 0, "10000000000000000000.0000000000000000007");
+    expect_wide(2 * part + 5, 24, 0, "0.000020000000000000000005");
+    expect_wide((__int128)G_MAXUINT64 + 1, 0, 0, "18446744073709551616");
+    expect_wide(0, 24, 24, "0.000000000000000000000000");
+    expect_wide(-1, 24, 0, "-0.000000000000000000000001");
+}

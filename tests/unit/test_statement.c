@@ -266,6 +266,30 @@ Test(statement, ids_are_digests_of_what_a_line_is_about)
     cr_expect_str_eq(statement_lines(statement, &count)->id, "1ffc3ebccea144bac8c9968ca91524e8");
 }
 
+Test(statement, a_statement_that_is_rated_again_is_as_good_as_new)
+{
+    g_autoptr(PriceBook) book = fixture_book(
+        BOOK_HEAD EGRESS("5") "],'customers':{'acme':{'discount_percent':'50','credits':[{"
+                              "'id':'x','amount':'1.00','from':'2026-01-01T00:00:00Z',"
+                              "'expires':null}]}}}");
+    static const char *const customers[] = {"acme", "b", "acme", "c"};
+    g_autoptr(Statement) again = statement_new();
+    for (guint i = 0; i < G_N_ELEMENTS(customers); i++) {
+        const MeterSum sums[] = {{0, 0, (i + 1) * G_GINT64_CONSTANT(5000000000), i}};
+        const MeterSum far[] = {{0, 0, 1, 1}, {0, 0, G_MAXINT64, 1}};
+        StatementInput input = fixture_input(book, customers[i], sums, 1);
+        StatementInput wrong = fixture_input(book, customers[i], far, 2);
+        g_autoptr(GString) got = g_string_new(NULL);
+        g_autoptr(GString) expected = g_string_new(NULL);
+        g_autoptr(Statement) fresh = fixture_rate(&input);
+        cr_assert_not(statement_rate_into(again, &wrong, NULL));
+        cr_assert(statement_rate_into(again, &input, NULL));
+        statement_print_json(again, FALSE, 1000000, got);
+        statement_print_json(fresh, FALSE, 1000000, expected);
+        cr_expect_str_eq(got->str, expected->str);
+    }
+}
+
 Test(statement, a_statement_is_one_line_of_json)
 {
     g_autoptr(PriceBook) book =
