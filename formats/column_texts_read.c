@@ -170,19 +170,47 @@ get_hex(ByteReader *reader, ColumnTexts *texts, guint32 count)
     return TRUE;
 }
 
-/* Writes a number of at least width digits. Returns: how many it wrote. */
+/* The eight digits of a number below 10^8, the first in the lowest byte: it is halved into numbers
+ * of four digits, these into numbers of two, these into digits, all halves of a step at once. A
+ * multiplication and a shift stand for each division: 10486 / 2^20 for 1 / 100, 103 / 2^10 for 1 /
+ * 10, exact for numbers this small. */
+static guint64
+split_digits(guint32 number)
+{
+    guint64 fours = number / 10000 | (guint64)(number % 10000) << 32;
+    guint64 firsts = fours * 10486 >> 20 & G_GUINT64_CONSTANT(0x0000007f0000007f);
+    guint64 twos = firsts | (fours - firsts * 100) << 16;
+    firsts = twos * 103 >> 10 & G_GUINT64_CONSTANT(0x000f000f000f000f);
+    return firsts | (twos - firsts * 10) << 8;
+}
+
+/* Writes a number of at least width digits, of which there are at most eight. Returns: how many;
+ * behind them, eight bytes from to on are overwritten. */
+static guint
+write_short_number(char *to, guint32 number, guint width)
+{
+    guint64 digits = split_digits(number);
+    guint zeros = digits ? (guint)__builtin_ctzll(digits) / 8 : 7;
+    guint count = MAX(8 - zeros, width);
+    guint64 text =
+        GUINT64_TO_LE((digits | G_GUINT64_CONSTANT(0x3030303030303030)) >> (8 * (8 - count)));
+
+    memcpy(to, &text, sizeof text);
+    return count;
+}
+
 static guint
 write_number(char *to, guint64 number, guint width)
 {
     char digits[COLUMN_DIGITS_MAX];
     guint count = 0;
 
+    if (number < 100000000 && width <= 8)
+        return write_short_number(to, (guint32)number, width);
     do {
         digits[COLUMN_DIGITS_MAX - ++count] = (char)('0' + number % 10);
         number /= 10;
-    } while (number > 0);
-    while (count < width)
-        digits[COLUMN_DIGITS_MAX - ++count] = '0';
+    } while (number > 0 || count < width);
     memcpy(to, digits + COLUMN_DIGITS_MAX - count, count);
     return count;
 }
@@ -190,14 +218,16 @@ write_number(char *to, guint64 number, guint width)
 static gboolean
 get_numbered(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, guint32 count)
 {
+    char prefix[COLUMN_PREFIX_MAX_BYTES + 1] = {0};
     guint64 beyond = 1;
     gsize prefix_size = bytes_get_u8(reader);
-    const guint8 *prefix = bytes_get_blob(reader, prefix_size);
+    const guint8 *given = bytes_get_blob(reader, prefix_size);
     guint width = bytes_get_u8(reader);
 
     if (!reader->ok || prefix_size > COLUMN_PREFIX_MAX_BYTES || width > COLUMN_DIGITS_MAX ||
-        !g_utf8_validate((const char *)prefix, (gssize)prefix_size, NULL))
+        !g_utf8_validate((const char *)given, (gssize)prefix_size, NULL))
         return FALSE;
+    memcpy(prefix, given, prefix_size);
     column_grow(&decoder->numbers, &decoder->numbers_capacity, count, sizeof *decoder->numbers);
     guint64 *numbers = (guint64 *)decoder->numbers;
     if (!column_read_numbers(decoder, reader, numbers, count, NULL))
@@ -214,7 +244,8 @@ get_numbered(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, gui
     for (guint32 i = 0; i < count; i++) {
         if (numbers[i] >= beyond)
             return FALSE;
-        memcpy(to, prefix, prefix_size);
+        for (gsize k = 0; k < prefix_size; k += sizeof(guint64))
+            memcpy(to + k, prefix + k, sizeof(guint64)); /* there is room for the digits anyway */
         guint32 size = (guint32)prefix_size + write_number(to + prefix_size, numbers[i], width);
         to[size] = '\0';
         texts->values[i] = to;

@@ -197,6 +197,27 @@ Test(column_texts, numbers_behind_a_prefix_are_kept_as_numbers)
     }
 }
 
+/* Where numbers of eight digits end, which are written in another way than longer ones. */
+Test(column_texts, numbers_of_every_length_come_back)
+{
+    for (guint width = 0; width <= 18; width++) {
+        g_autoptr(Columns) columns = columns_new();
+        guint64 power = 1;
+        guint8 encoding = 0;
+        for (guint digits = 1; digits <= (width > 0 ? width : 18); digits++) {
+            for (guint k = 0; k < 4; k++) /* 1, 10, 100, …; 9, 99, 999, …; and others */
+                add(columns, "\xc3\xa4-%0*" G_GUINT64_FORMAT, (int)width,
+                    k == 0   ? power
+                    : k == 1 ? power * 10 - 1
+                             : power + (power * 9 - 1) / 7 * k);
+            power *= 10;
+        }
+        add(columns, "\xc3\xa4-%0*u", (int)width, 0);
+        expect_return(columns, &encoding);
+        cr_expect_eq(encoding, COLUMN_NUMBERED, "width %u", width);
+    }
+}
+
 Test(column_texts, what_only_looks_like_a_number_comes_back)
 {
     static const char *const odd[] = {"r-007", "r-",  "r-1x", "r-99999999999999999999", "r-0",
