@@ -135,7 +135,14 @@ range_done(gpointer data, ScanThread *thread, guint number, gboolean last, GErro
     return meter_visitor.range_done(((BillConflicts *)data)->meter, thread, number, last, error);
 }
 
-const ScanVisitor bill_conflicts_visitor = {class_new, pass_event, add_conflict, range_done};
+static void
+expect(gpointer data, guint number, guint32 soon, guint32 later)
+{
+    meter_visitor.expect(((BillConflicts *)data)->meter, number, soon, later);
+}
+
+const ScanVisitor bill_conflicts_visitor = {class_new, expect, pass_event, add_conflict,
+                                            range_done};
 
 static int
 compare_lines(gconstpointer a, gconstpointer b)

@@ -339,6 +339,20 @@ meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *even
     return TRUE;
 }
 
+/* Customers are all over the memory: what an event needs of its is fetched in time. */
+static void
+meter_expect(gpointer data, guint number, guint32 soon, guint32 later)
+{
+    const Meter *meter = data;
+    const MeterThread *thread = &meter->threads[number];
+
+    if (later < thread->customers->len)
+        __builtin_prefetch(&g_array_index(thread->customers, Customer, later));
+    if (soon < thread->customers->len)
+        __builtin_prefetch(&g_array_index(
+            thread->cells, Cell, g_array_index(thread->customers, Customer, soon).first_cell));
+}
+
 gsize
 meter_key(GByteArray *key, const char *customer, char kind, guint period, guint sku, guint version)
 {
@@ -423,8 +437,10 @@ meter_range_done(gpointer data, ScanThread *scan, guint number, gboolean last, G
     return flush(thread, scan, number, error);
 }
 
-const ScanVisitor meter_visitor = {
-    .class_new = meter_class_new, .event = meter_event, .range_done = meter_range_done};
+const ScanVisitor meter_visitor = {.class_new = meter_class_new,
+                                   .expect = meter_expect,
+                                   .event = meter_event,
+                                   .range_done = meter_range_done};
 
 void
 meter_finish(Meter *meter)

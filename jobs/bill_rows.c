@@ -168,8 +168,7 @@ make_room(BillRows *rows, guint32 value_count)
 static void
 number_values(const SegmentTexts *texts, Interner *interner, guint32 *numbers)
 {
-    for (guint32 code = 0; code < texts->value_count; code++)
-        numbers[code] = interner_add(interner, texts->values[code], texts->size_bytes[code]);
+    interner_add_all(interner, texts->values, texts->size_bytes, texts->value_count, numbers);
 }
 
 /* Where an event has no writer, that is its source. */

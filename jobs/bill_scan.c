@@ -10,6 +10,8 @@
 #include "jobs/bill_rows.h"
 
 enum {
+    SOON = 8, /* events ahead */
+    LATER = 16,
     RANGE_BITS_MAX = 20,
     RANGE_EVENTS_MIN = 4096 /* smaller ones are all overhead */
 };
@@ -212,6 +214,10 @@ visit_range(ScanThread *thread, GError **error)
 
     for (guint32 i = 0; i < dedupe_count(dedupe); i++) {
         const Copy *first = dedupe_copy(dedupe, i);
+        if (scan->visitor->expect && i + LATER < dedupe_count(dedupe))
+            scan->visitor->expect(scan->data, thread->number,
+                                  dedupe_copy(dedupe, i + SOON)->customer,
+                                  dedupe_copy(dedupe, i + LATER)->customer);
         if (!first->is_first)
             continue;
         const Copy *winner = dedupe_winner(dedupe, first);

@@ -82,6 +82,8 @@ void scan_customers_clear(ScanThread *thread);
  * and calls of one number come one after the other. */
 typedef struct {
     void (*class_new)(gpointer data, ScanClass *class); /* may be NULL */
+    /* An event of this customer comes soon, and another a little later; may be NULL. */
+    void (*expect)(gpointer data, guint number, guint32 soon, guint32 later);
     gboolean (*event)(gpointer data, ScanThread *thread, guint number, const ScanEvent *event,
                       GError **error);
     gboolean (*conflict)(gpointer data, guint number, const ScanConflict *conflict,

@@ -7,6 +7,8 @@
 #include "formats/fingerprint.h"
 
 enum { CHUNK_BYTES = 64 << 10, SLOTS_MIN = 256 };
+/* How far ahead of a lookup its parts are fetched: the slot, the entry, the text. */
+enum { AHEAD_SLOT = 24, AHEAD_ENTRY = 16, AHEAD_TEXT = 8 };
 
 typedef struct {
     const char *text;
@@ -22,6 +24,8 @@ struct _Interner {
     char *chunk_at;
     gsize chunk_left_bytes;
     gsize chunks_bytes;
+    guint32 *hashes; /* of the texts that are looked up */
+    guint32 hash_room;
 };
 
 static void
@@ -47,7 +51,7 @@ end(Interner *interner)
 Interner *
 interner_new(void)
 {
-    Interner *interner = g_new(Interner, 1);
+    Interner *interner = g_new0(Interner, 1);
 
     begin(interner);
     return interner;
@@ -57,6 +61,7 @@ void
 interner_free(Interner *interner)
 {
     end(interner);
+    g_free(interner->hashes);
     g_free(interner);
 }
 
@@ -101,10 +106,9 @@ grow(Interner *interner)
     }
 }
 
-guint32
-interner_add(Interner *interner, const char *text, gsize size_bytes)
+static guint32
+add(Interner *interner, const char *text, gsize size_bytes, guint32 hash)
 {
-    guint32 hash = (guint32)fingerprint_line(text, size_bytes);
     guint32 at = hash;
 
     for (guint32 slot; (slot = interner->slots[at & interner->slot_mask]) != 0; at++) {
@@ -121,6 +125,47 @@ interner_add(Interner *interner, const char *text, gsize size_bytes)
     if (interner->entries->len * 2 > interner->slot_mask)
         grow(interner);
     return number;
+}
+
+guint32
+interner_add(Interner *interner, const char *text, gsize size_bytes)
+{
+    return add(interner, text, size_bytes, (guint32)fingerprint_line(text, size_bytes));
+}
+
+/* The slot where the lookup begins. */
+static guint32
+first_slot(const Interner *interner, guint32 hash)
+{
+    return interner->slots[hash & interner->slot_mask];
+}
+
+void
+interner_add_all(Interner *interner, const char *const *texts, const guint32 *size_bytes,
+                 guint32 count, guint32 *numbers)
+{
+    if (count > interner->hash_room) {
+        interner->hash_room = count + count / 4;
+        interner->hashes = g_renew(guint32, interner->hashes, interner->hash_room);
+    }
+    guint32 *hashes = interner->hashes;
+    for (guint32 i = 0; i < count + AHEAD_SLOT; i++) {
+        if (i < count) {
+            hashes[i] = (guint32)fingerprint_line(texts[i], size_bytes[i]);
+            __builtin_prefetch(&interner->slots[hashes[i] & interner->slot_mask]);
+        }
+        guint32 k = i - (AHEAD_SLOT - AHEAD_ENTRY); /* wraps to what is no index */
+        guint32 slot = k < count ? first_slot(interner, hashes[k]) : 0;
+        if (slot)
+            __builtin_prefetch(&g_array_index(interner->entries, Entry, slot - 1));
+        k = i - (AHEAD_SLOT - AHEAD_TEXT);
+        slot = k < count ? first_slot(interner, hashes[k]) : 0;
+        if (slot)
+            __builtin_prefetch(g_array_index(interner->entries, Entry, slot - 1).text);
+        k = i - AHEAD_SLOT;
+        if (k < count)
+            numbers[k] = add(interner, texts[k], size_bytes[k], hashes[k]);
+    }
 }
 
 const char *

@@ -14,6 +14,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Interner, interner_free)
 
 /* Returns: the text's number. text is copied when it is new; at most 2^31 texts. */
 guint32 interner_add(Interner *interner, const char *text, gsize size_bytes);
+/* The same for many texts at once, which is several times as fast where there are many numbers:
+ * what one lookup waits for is fetched while others are at work. numbers: filled. */
+void interner_add_all(Interner *interner, const char *const *texts, const guint32 *size_bytes,
+                      guint32 count, guint32 *numbers);
 /* The text with a NUL behind it; borrowed until interner_clear() or interner_free(). */
 const char *interner_text(const Interner *interner, guint32 number);
 gsize interner_text_size(const Interner *interner, guint32 number);
