@@ -276,10 +276,9 @@ gather_values(Finish *finish)
 static void
 fetch_row(const Slice *next, guint k)
 {
-    const char *row = (const char *)&next->group->group->rows[next->start + k];
-
     if (k >= next->end - next->start)
         return;
+    const char *row = (const char *)&next->group->group->rows[next->start + k];
     __builtin_prefetch(row);
     __builtin_prefetch(row + LINE_BYTES);
 }
