@@ -15,7 +15,7 @@ issue_prices >prices.json
     event 1 acme 2026-11-01T00:00:00Z writer=w sequence=1 cpu_us=90000000000 bytes_out=500000000000
     event 2 acme 2026-11-15T00:00:00Z writer=w sequence=2 cpu_us=54000000000 bytes_out=250000000000
     event 3 acme 2026-11-30T23:59:59.999999Z writer=w sequence=3 status=timeout cpu_us=7
-    event 4 'b & co, "the" ümläut' 2026-11-14T23:59:59.999999Z writer=w sequence=4 op=crop \
+    event 4 'b, "ü"' 2026-11-14T23:59:59.999999Z writer=w sequence=4 op=crop \
         cpu_us=36000000000 bytes_out=250000000
     event 5 '' 2026-11-10T10:00:00Z writer=w sequence=5 status=timeout
     event 6 acme 2026-10-31T23:59:59.999999Z writer=w sequence=6
@@ -33,26 +33,28 @@ acme,2026-11,egress,2026-11-15T00:00:00Z,1,250000000000,250,GB,0.018,4.50,usage
 acme,2026-11,requests,2026-01-01T00:00:00Z,1,3,0.003,1000 Requests,0.4,0.00,usage
 acme,2026-11,discount,,,,,,,-1.58,discount
 acme,2026-11,true-up,,,,,,,10.73,true-up
-\"b & co, \"\"the\"\" ümläut\",2026-11,egress,2026-01-01T00:00:00Z,1,250000000,0.25,GB,0.02,0.00,usage
-\"b & co, \"\"the\"\" ümläut\",2026-11,requests,2026-01-01T00:00:00Z,1,1,0.001,1000 Requests,0.4,0.00,usage" \
-    'lines are those of a calculation by hand: a half cent goes to the even one, edges belong to one side'
+\"b, \"\"ü\"\"\",2026-11,egress,2026-01-01T00:00:00Z,1,250000000,0.25,GB,0.02,0.00,usage
+\"b, \"\"ü\"\"\",2026-11,requests,2026-01-01T00:00:00Z,1,1,0.001,1000 Requests,0.4,0.00,usage" \
+    'lines are those of a calculation by hand: half a cent goes to the even one, edges to one side'
 is "$(jq -c '[.customer, .usage, .discount, .true_up, .payable, .preliminary, .harvest]' \
     "$run/statements.ndjson")" '["","0.00","0.00","0.00","0.00",false,"1.000000"]
 ["acme","15.85","-1.58","10.73","25.00",false,"1.000000"]
-["b & co, \"the\" ümläut","0.00","0.00","0.00","0.00",false,"1.000000"]' 'and so are the statements'
+["b, \"ü\"","0.00","0.00","0.00","0.00",false,"1.000000"]' 'and so are the statements'
 is "$(proof '.counts | [.read, .billable, .non_billable, .other_period, .duplicate, .conflict]')" \
     '[7,5,0,2,0,0]' 'every event is counted'
 is "$(proof '[.harvest, .preliminary, (.invariants | length > 8 and all(.holds))]')" \
     '[1,false,true]' 'every invariant holds'
-is "$(ls "$run" | paste -sd' ')" 'conflicts.ndjson focus.csv inputs.txt lines.csv prices.json proof.json stat.json statements.ndjson stores.txt' \
+is "$(find "$run" -type f -printf '%f\n' | sort | paste -sd' ')" "conflicts.ndjson focus.csv \
+inputs.txt lines.csv prices.json proof.json stat.json statements.ndjson stores.txt" \
     'the folder has its files'
 is "$(jq -r '.files | to_entries[] | "\(.value.sha256)  \(.key)"' "$run/proof.json" |
     (cd "$run" && sha256sum --check --quiet) 2>&1)" '' 'of which the proof has the digests'
-is "$(jq -r '.files[].bytes' "$run/proof.json" | paste -sd+ | bc)" \
-    "$(cd "$run" && cat $(jq -r '.files | keys[]' proof.json) | wc -c)" 'and the sizes'
+is "$(jq -r '.files | to_entries[] | "\(.key) \(.value.bytes)"' "$run/proof.json" | sort)" \
+    "$(find "$run" -type f ! -name proof.json ! -name stores.txt -printf '%f %s\n' | sort)" \
+    'and the sizes'
 is "$(basename "$run")" "2026-11-$(sha256sum "$run/inputs.txt" | cut -c1-16)" \
     'its name is the digest of what it was made from'
-is "$(cat "$scratch/stderr" | grep -c 'harvest 1.000000$')" 1 'harvest is told'
+is "$(grep -c 'harvest 1.000000$' stderr)" 1 'harvest is told'
 
 # Again
 
@@ -70,7 +72,8 @@ is "$(ls -A bills)" "$(basename "$run")" 'and nothing left over'
 sed -i 's/"billable":5/"billable":6/' "$run/proof.json"
 rate store 2026-11
 is "$code" 76 'another result under the same name is an error'
-like "$(cat "$scratch/stderr")" "$first: the same inputs have given another result" 'that names the run'
+like "$(cat "$scratch/stderr")" "$first: the same inputs have given another result" \
+    'that names the run'
 rm -r bills
 cp -r store 'store two'
 rate store 2026-11 --store 'store two' --memory 64Mi --threads 1
@@ -89,10 +92,12 @@ is "$("$bill" run --store store --prices other.json --period 2026-11 -o bills 2>
 
 : | fill empty
 rate empty 2026-11
-is "$code $(bare "$run")" '0 acme,2026-11,true-up,,,,,,,25.00,true-up' 'of an empty store minima are billed'
+is "$code $(bare "$run")" '0 acme,2026-11,true-up,,,,,,,25.00,true-up' \
+    'of an empty store minima are billed'
 is "$(proof '[.harvest, .counts.read, .counts.statements]')" '[1,0,1]' 'and nothing is missing'
 rate store 2027-03
-is "$code $(proof '[.counts.other_period, .counts.statements]')" '0 [7,1]' 'so it is of a month without events'
+is "$code $(proof '[.counts.other_period, .counts.statements]')" '0 [7,1]' \
+    'so it is of a month without events'
 
 # Wrong calls
 
@@ -129,7 +134,7 @@ exits 66 'a price book that is not there' "$bill" run "${common[@]}" --prices ab
 like "$(cat stderr)" 'absent\.json' 'is named'
 sed 's/per_unit/per-unit/' prices.json >wrong.json
 exits 65 'a price book with a mistake' "$bill" run "${common[@]}" --prices wrong.json
-like "$(cat stderr)" 'wrong\.json: skus\[1\]\.prices\[0\]\.model' 'that is named by its member'
+like "$(cat stderr)" 'wrong\.json: skus\[1\]\.prices\[0\]: .*per-unit' 'that is named by its member'
 : >file
 exits 73 'bills that cannot be made' "$bill" run "${common[@]}" -o file/bills
 is "$(find wrong* -not -name wrong.json)" '' 'none of these has left anything'
@@ -150,7 +155,8 @@ jq '.skus[0].prices += [{"from":"2026-05-01T00:00:00Z","model":"per_unit","unit_
     prices.json >overlap.json
 exits 65 'one with two prices at a time' "$bill" check-prices overlap.json
 jq '.skus[2].unit.divisor = 1' prices.json >unit.json
-exits 1 'one with a unit that was changed in place' "$bill" check-prices --against prices.json unit.json
+exits 1 'one with a unit that was changed in place' "$bill" check-prices \
+    --against prices.json unit.json
 like "$(cat stdout)" requests 'that is told of'
 jq '.skus[1].prices[1].unit_price = "18"' prices.json >jump.json
 exits 1 'one with a price that jumps' "$bill" check-prices --against prices.json jump.json

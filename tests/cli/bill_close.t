@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# bill_close.t - millrace bill close and verify: a run becomes the bill of its month once, when it is
-# whole, and whoever changes a digit of it is found out.
+# bill_close.t - millrace bill close and verify: a run becomes the bill of its month once, when it
+# is whole, and whoever changes a digit of it is found out.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
 . "$(dirname "$0")/../tap/tap.sh"
 # shellcheck source-path=SCRIPTDIR source=../tap/bill.sh
 . "$(dirname "$0")/../tap/bill.sh"
 cd "$scratch" || exit 1
-issue_prices | jq -c '.customers.acme.credits = [{"id":"c","amount":"3.10","from":"2026-11-10T00:00:00Z"}]' \
-    >prices.json
+issue_prices | jq -c '.customers.acme.credits =
+    [{"id": "c", "amount": "3.10", "from": "2026-11-10T00:00:00Z"}]' >prices.json
 
 # closed: what BILLS has closed
 closed()
@@ -18,7 +18,8 @@ closed()
 
 {
     event 1 acme 2026-11-03T00:00:00Z writer=w sequence=1 cpu_us=90000000000 bytes_out=512345678901
-    event 2 'b, "c"' 2026-11-20T00:00:00Z writer=w sequence=2 cpu_us=54000000000 bytes_out=250000000000
+    event 2 'b, "c"' 2026-11-20T00:00:00Z writer=w sequence=2 cpu_us=54000000000 \
+        bytes_out=250000000000
     event 3 'b, "c"' 2026-11-20T00:00:00Z writer=w sequence=3 status=timeout
 } | fill store
 
@@ -90,7 +91,8 @@ forged()
     exits 76 "$name: is not closed" "$bill" close --accept-conflicts "$run"
     cp "good/$file" good/proof.json "$run"
 }
-forged lines.csv 'an amount of lines.csv' sed '/egress/s/,\([0-9]*\)\.\([0-9]*\),usage/,1\1.\2,usage/'
+forged lines.csv 'an amount of lines.csv' sed \
+    '/egress/s/,\([0-9]*\)\.\([0-9]*\),usage/,1\1.\2,usage/'
 forged lines.csv 'a line less' sed '/egress/d'
 forged lines.csv 'a line twice' sed '/egress/p'
 forged lines.csv 'a credit of another amount' sed 's/-3\.10,credit/-9.10,credit/'
@@ -101,13 +103,16 @@ forged conflicts.ndjson 'a conflict less' sed 1d
 
 # The proof itself: no digit of it may be another one. (How large the segments are is all that
 # follows from nothing in the folder.)
-perl -0ne 'while (/"segments":\[.*?\]|(\d)/g) { print "$-[0]\n" if defined $1 }' good/proof.json >digits
+perl -0ne 'while (/"segments":\[.*?\]|(\d)/g) { print "$-[0]\n" if defined $1 }' \
+    good/proof.json >digits
 wrong=0 tried=0
 for at in $(shuf -n 60 --random-source=<(yes 7) digits); do
-    perl -0pe 'substr($_, '"$at"', 1) = (substr($_, '"$at"', 1) + 1) % 10' good/proof.json >"$run/proof.json"
+    at=$at perl -0pe 'for (substr $_, $ENV{at}, 1) { $_ = ($_ + 1) % 10 }' good/proof.json \
+        >"$run/proof.json"
     "$bill" verify "$run" >stdout 2>stderr && {
         wrong=$((wrong + 1))
-        echo "#   not found: $(perl -0ne 'print substr($_, '"$at"' - 40, 44)' "$run/proof.json")" >&2
+        echo "#   not found: $(at=$at perl -0ne 'print substr $_, $ENV{at} - 40, 44' \
+            "$run/proof.json")" >&2
     }
     tried=$((tried + 1))
 done
@@ -165,7 +170,8 @@ rm copy/closed/2026-1[12].json
 exits 76 'a run that was made after another was closed, where that is not' "$bill" close \
     "copy/$(basename "$december")"
 out=$("$bill" run --store store --prices prices.json --period 2026-12 -o copy 2>/dev/null)
-exits 0 'a month without the one before' "$bill" close --accept-conflicts "copy/$(basename "$closed_run")"
+exits 0 'a month without the one before' "$bill" close --accept-conflicts \
+    "copy/$(basename "$closed_run")"
 exits 76 'that is closed then' "$bill" close --accept-conflicts "$out"
 like "$(cat stderr)" 'made before 2026-11.* was closed' 'has to be run again'
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bill_harvest.t - what is missing is said: writers that have not sealed, sequences that are not there,
-# segments that do not hold.
+# bill_harvest.t - what is missing is said: writers that have not sealed, sequences that are not
+# there, segments that do not hold.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
 . "$(dirname "$0")/../tap/tap.sh"
@@ -18,7 +18,9 @@ writers()
 # sequences WRITER FIRST LAST MONTH: an event each
 sequences()
 {
-    seq "$2" "$3" | sed "s/.*/{\"specversion\":\"1.0\",\"id\":\"$1 &\",\"source\":\"s\",\"type\":\"t\",\"subject\":\"acme\",\"time\":\"$4-07T00:00:00Z\",\"writer\":\"$1\",\"sequence\":\"&\"}/"
+    local line='{"specversion":"1.0","id":"WRITER &","source":"s","type":"t","subject":"acme",'
+    line+='"time":"MONTH-07T00:00:00Z","writer":"WRITER","sequence":"&"}'
+    seq "$2" "$3" | sed "s/.*/$line/; s/WRITER/$1/g; s/MONTH/$4/"
 }
 
 # sealed WRITER MONTH THROUGH [OPTIONS]...
@@ -47,7 +49,8 @@ is "$(writers)" '["a",false,1,0,40,0,0]
 not_closed 'it is not closed'
 sealed a 2026-11 40
 rate store 2026-11
-is "$(proof '[.preliminary, .events_reflected, .events_expected]')" '[true,50,51]' 'one seal is not all'
+is "$(proof '[.preliminary, .events_reflected, .events_expected]')" '[true,50,51]' \
+    'one seal is not all'
 sealed b 2026-11 12
 rate store 2026-11
 is "$(proof '[.preliminary, .events_reflected, .events_expected]')" '[true,50,52]' \
@@ -92,7 +95,8 @@ sequences a 1 5 2026-11 | fill store
 sequences 'b c' 1 5 2026-11 | fill store
 sealed a 2026-11 5
 rate store 2026-11 --expect a
-is "$(proof .preliminary) $(writers)" 'false ["a",true,1,5,5,0,0]' 'who is not expected is billed, not waited for'
+is "$(proof .preliminary) $(writers)" 'false ["a",true,1,5,5,0,0]' \
+    'who is not expected is billed, not waited for'
 is "$(proof .counts.billable)" 10 'all of it'
 rate store 2026-11 --expect a,never
 is "$(proof .preliminary) $(writers | tail -n 1)" 'true ["never",false,1,0,0,0,0]' \
@@ -150,11 +154,12 @@ rate store 2026-11
 is "$code $(proof '[.preliminary, .harvest, .counts.read]') $(writers)" \
     '0 [true,0.75,150] ["a",true,1,200,150,0,50]' 'a segment that is gone is seen'
 not_closed 'a bill without it is not closed'
-exits 66 'explain wants what the run was made from' "$bill" explain "$whole" "$(line_id "$whole" acme)"
+line=$(line_id "$whole" acme)
+exits 66 'explain wants what the run was made from' "$bill" explain "$whole" "$line"
 like "$(cat stderr)" "$(basename "$segment" .segment)" 'and names it'
 rate store 2026-11 --store good
 is "$run" "$whole" 'it may lie in another store'
-exits 0 'explain finds it there, too' "$bill" explain --store good "$whole" "$(line_id "$whole" acme)"
+exits 0 'explain finds it there, too' "$bill" explain --store good "$whole" "$line"
 
 # flipped FILE BIT: one bit is another
 flipped()
@@ -174,11 +179,13 @@ for i in {1..60}; do
     rm -rf bills
     rate store 2026-11
     tried=$((tried + 1))
-    [ "$code $(proof '[.preliminary, .harvest < 1, .refused[0], (.refused | length), .counts.read]')" = \
-        "0 [true,true,\"$name\",1,150]" ] && grep -q "refused: .*$name" stderr ||
-        { wrong=1 && echo "#   bit $bit: exit $code" >&2; }
+    told="$code $(proof '[.preliminary, .harvest < 1, .refused, .counts.read]')"
+    if [ "$told" != "0 [true,true,[\"$name\"],150]" ] || ! grep -q "refused: .*$name" stderr; then
+        wrong=1
+        echo "#   bit $bit: $told" >&2
+    fi
 done
-ok $wrong "any bit of a segment that is another one ($tried of them) is refused, named, and lowers harvest"
+ok $wrong "any bit that is another one ($tried of them) is refused, named, and lowers harvest"
 exits 76 'what is made without it is not closed' "$bill" close "$run"
 like "$(cat stderr)" "1 segments did not hold.*$name" 'which is said'
 for size in 0 1 8 100 -1; do
@@ -191,8 +198,9 @@ done
 for stores in 'store good' 'good store'; do
     rm -rf bills
     rate "${stores% *}" 2026-11 --store "${stores#* }"
-    is "$code $run $(proof '[.harvest, .refused]')" "0 $whole [1,[]]" "$stores: a copy that holds heals it"
-    exits 0 'for explain, too' "$bill" explain "$run" "$(line_id "$run" acme)"
+    is "$code $run $(proof '[.harvest, .refused]')" "0 $whole [1,[]]" \
+        "$stores: a copy that holds heals it"
+    exits 0 'for explain, too' "$bill" explain "$run" "$line"
     is "$(wc -l <stdout)" 200 'which has all events'
     exits 0 'and for stat' "$bill" stat --by writer "$run"
     is "$(cut -d, -f1,2 stdout | tail -n 1)" a,200 'likewise'
@@ -203,6 +211,7 @@ other=$(find good -name '*.segment' | sort | tail -n 1)
 cp "$other" "store/segments/$name.segment"
 rm -rf bills
 rate store 2026-11
-is "$code $(proof '[.preliminary, .harvest < 1]')" '0 [true,true]' 'a segment under the name of another is no substitute'
+is "$code $(proof '[.preliminary, .harvest < 1]')" '0 [true,true]' \
+    'a segment under the name of another is no substitute'
 
 done_testing

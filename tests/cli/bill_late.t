@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bill_late.t - what comes after a month was closed is corrected in the next, once, by the prices of its
-# own month; and credits go from month to month.
+# bill_late.t - what comes after a month was closed is corrected in the next, once, by the prices of
+# its own month; and credits go from month to month.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016 # filters of jq
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
@@ -9,17 +9,19 @@
 . "$(dirname "$0")/../tap/bill.sh"
 cd "$scratch" || exit 1
 zeta='"zeta":{"credits":[{"id":"c","amount":"10.00","from":"2026-10-01T00:00:00Z"}]}'
+head='"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},"issuer":"X"'
 cat >october.json <<END
-{"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},"issuer":"Example Imaging",
+{$head,
  "skus":[{"sku":"requests","meter":{"quantity":"count"},"unit":{"name":"Requests","divisor":1},
           "prices":[{"from":"2026-01-01T00:00:00Z","model":"graduated",
                      "tiers":[{"up_to":"2","unit_price":"1"},{"up_to":null,"unit_price":"0.5"}]}]},
-         {"sku":"good","meter":{"status":["ok"],"quantity":"count"},"unit":{"name":"Images","divisor":1},
+         {"sku":"good","meter":{"status":["ok"],"quantity":"count"},
+          "unit":{"name":"Images","divisor":1},
           "prices":[{"from":"2026-01-01T00:00:00Z","model":"per_unit","unit_price":"3"}]}],
  "customers":{"acme":{"discount_percent":"10"},"beta":{"minimum":"5.00"},$zeta}}
 END
 cat >november.json <<END
-{"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},"issuer":"Example Imaging",
+{$head,
  "skus":[{"sku":"requests","meter":{"quantity":"count"},"unit":{"name":"Requests","divisor":1},
           "prices":[{"from":"2026-01-01T00:00:00Z","model":"per_unit","unit_price":"2"}]}],
  "customers":{$zeta}}
@@ -93,7 +95,8 @@ epsilon 2026-10 good 1 1 3.00 correction
 gamma 2026-10 requests 1 1 1.00 correction
 gamma 2026-10 good 1 1 3.00 correction
 zeta 2026-11 requests 1 2 4.00 usage
-zeta 2026-11 credit:c -4.00 credit' 'November has its own lines and corrects October by its own prices'
+zeta 2026-11 credit:c -4.00 credit' \
+    'November has its own lines and corrects October by its own prices'
 is "$(proof '.counts | [.billable, .late, .closed, .duplicate, .conflict, .other_period]')" \
     '[3,5,4,3,1,0]' 'late is what counts in October and was not known then'
 is "$(jq -c '[.customer, .usage, .corrections, .payable]' "$november/statements.ndjson")" \
@@ -109,13 +112,16 @@ exits 0 'its arithmetic is right' "$bill" verify "$november"
 exits 0 'a correction is explained' "$bill" explain "$november" \
     "$(line_id "$november" ,acme,2026-10,good)"
 is "$(jq -r .id stdout | paste -sd' ')" 'a1 a2 a4 a3' 'by all that is known now'
-exits 0 'so is one that takes back' "$bill" explain "$november" "$(line_id "$november" ,delta,2026-10,good)"
+exits 0 'so is one that takes back' "$bill" explain "$november" \
+    "$(line_id "$november" ,delta,2026-10,good)"
 is "$(cat stdout)" '' 'of which no event is left'
-exits 65 'a discount is not' "$bill" explain "$november" "$(line_id "$november" ,acme,2026-10,discount)"
+exits 65 'a discount is not' "$bill" explain "$november" \
+    "$(line_id "$november" ,acme,2026-10,discount)"
 
 # Another month is not made of the corrections that are already another's.
 rate store 2026-12 --prices november.json
-is "$(charged "$run" | grep -c correction)" 12 'before November is closed December would correct October'
+is "$(charged "$run" | grep -c correction)" 12 \
+    'before November is closed December would correct October'
 month 2026-11
 is "$run" "$november" 'November is the same when it is made again'
 exits 0 'and is closed' "$bill" close --accept-conflicts "$november"
@@ -132,10 +138,10 @@ is "$(proof '.counts | [.billable, .late, .closed]')" '[0,0,12]' 'nothing is lat
     event z4 zeta 2026-12-01T00:00:00Z writer=w sequence=20
     event z5 zeta 2026-12-01T00:00:00Z writer=w sequence=21
 } | fill store
-"$usage" seal --store store --writer w --period 2026-12 --through 21 >/dev/null 2>&1
-rm -rf store.seals && cp -r store store.seals && rm -f store/seals/*
+rm store/seals/*
 for month in 2026-10:6 2026-11:16 2026-12:21; do
-    "$usage" seal --store store --writer w --period "${month%:*}" --through "${month#*:}" >/dev/null 2>&1
+    "$usage" seal --store store --writer w --period "${month%:*}" --through "${month#*:}" \
+        >/dev/null 2>&1
 done
 rate store 2026-12 --prices november.json
 december=$run
@@ -148,20 +154,22 @@ delta 2026-10 good 1 1 3.00 correction
 epsilon 2026-10 requests 1 -1 -1.00 correction
 epsilon 2026-10 good 1 -1 -3.00 correction
 zeta 2026-12 requests 1 2 4.00 usage
-zeta 2026-12 credit:c -2.00 credit' 'December corrects both months, by what was billed and corrected so far'
+zeta 2026-12 credit:c -2.00 credit' \
+    'December corrects both months, by what was billed and corrected so far'
 is "$(proof .preliminary)" false 'it is whole'
 exits 0 'and is closed' "$bill" close --accept-conflicts "$december"
 rate store 2027-01 --prices november.json
 is "$(charged "$run")" '' 'January has nothing to correct'
-is "$(cat "$october/lines.csv" "$november/lines.csv" "$december/lines.csv" | grep -v line_id | cut -d, -f1 |
-    sort | uniq -d)" '' 'no id of a line comes twice, in all the months'
+is "$(sort "$october/lines.csv" "$november/lines.csv" "$december/lines.csv" | grep -v line_id |
+    cut -d, -f1 | uniq -d)" '' 'no id of a line comes twice, in all the months'
 is "$(jq -s -c 'map(select(.customer == "acme") | .payable | tonumber) | add' \
     "$october/statements.ndjson" "$november/statements.ndjson" "$december/statements.ndjson")" \
     "$(bc <<<'scale=2; (2 + 3 * 0.5 + 5 * 3) * 0.9 + 2 * 2')" 'in all acme has paid what it used'
 
 # Credits: each month opens with what the one before closed with
 
-is "$(jq -c 'select(.customer == "zeta") | [.credits[] | [.opening, .granted, .burned, .expired, .closing]]' \
+is "$(jq -c 'select(.customer == "zeta") |
+    [.credits[] | [.opening, .granted, .burned, .expired, .closing]]' \
     "$october/statements.ndjson" "$november/statements.ndjson" "$december/statements.ndjson")" \
     '[["0.00","10.00","4.00","0.00","6.00"]]
 [["6.00","0.00","4.00","0.00","2.00"]]
@@ -173,7 +181,8 @@ jq -c '.currency = "EUR"' november.json >euro.json
 event l9 acme 2026-11-30T00:00:00Z writer=w sequence=22 | fill store
 rate store 2027-01 --prices euro.json
 is "$code" 65 'what was billed in USD'
-like "$(cat stderr)" '2026-1[01] was billed in USD and cannot be corrected in EUR' 'is not corrected in EUR'
+like "$(cat stderr)" '2026-1[01] was billed in USD and cannot be corrected in EUR' \
+    'is not corrected in EUR'
 is "$(find bills -maxdepth 1 -name '.*.tmp')" '' 'of such a run nothing is left'
 
 # One event, copies in two months: it is billed once, whichever month was closed first.
@@ -198,7 +207,8 @@ exits 0 'October' "$bill" close "$run"
 month 2026-11
 is "$(charged "$run")" 'earlier 2026-11 requests 1 1 2.00 usage
 retried 2026-11 requests 1 1 2.00 usage
-retried 2026-10 requests 1 -1 -1.00 correction' 'a retry that worked in November takes the failure back from October'
+retried 2026-10 requests 1 -1 -1.00 correction' \
+    'a retry that worked in November takes the failure back from October'
 is "$(proof '.counts | [.billable, .late, .closed, .duplicate]')" '[2,0,1,2]' 'and is counted once'
 exits 0 'November' "$bill" close "$run"
 event x2 earlier 2026-10-30T00:00:00Z | fill store
@@ -217,7 +227,8 @@ month 2027-02
 is "$(charged "$run")" 'far 2026-10 requests 1 1 1.00 correction
 far 2026-10 good 1 1 3.00 correction
 far 2026-12 requests 1 -1 -2.00 correction' 'is taken back however far the earlier copy is'
-ranks 3 "$bill" run --store store --prices november.json --period 2027-02 -o bills >stdout 2>stderr </dev/null
+ranks 3 "$bill" run --store store --prices november.json --period 2027-02 -o bills >stdout \
+    2>stderr </dev/null
 is "$(cat stdout)" "$run" 'three ranks say the same'
 exits 0 'its arithmetic is right' "$bill" verify "$run"
 exits 0 'February' "$bill" close "$run"

@@ -26,7 +26,8 @@ month()
 {
     local name="seed $1, $2" log
     for log in "months/$3"/*; do
-        "$usage" ingest --store store "$log" >/dev/null 2>"$scratch/stderr" || cat "$scratch/stderr" >&2
+        "$usage" ingest --store store "$log" >/dev/null 2>"$scratch/stderr" ||
+            cat "$scratch/stderr" >&2
         logs+=("$log")
     done
     while IFS=$'\t' read -r sealed writer through; do
@@ -61,8 +62,9 @@ for seed in $MILLRACE_SEEDS; do
         # The same events in other files, in another order (and not sealed), are the same bill.
         cat months/[123]/* | sort -r | split -n r/3 - shuffled.
         for log in shuffled.*; do fill other <"$log"; done
-        other=$("$bill" run --store other --prices prices.json --period 2026-12 -o fresh 2>/dev/null)
-        once=$("$bill" run --store store --prices prices.json --period 2026-12 -o fresh 2>/dev/null)
+        december=(--prices prices.json --period 2026-12 -o fresh)
+        other=$("$bill" run --store other "${december[@]}" 2>/dev/null)
+        once=$("$bill" run --store store "${december[@]}" 2>/dev/null)
         same 'in another order: the same lines' "$once/lines.csv" "$other/lines.csv"
         same 'the same statements, but for the run and the seals' \
             <(jq -c 'del(.run, .invoice, .preliminary, .harvest)' "$once/statements.ndjson") \

@@ -409,7 +409,8 @@ def count(book, period, closed, found, counts):
             priced = any(True for _ in prices_of(book, event))
             counts["billable" if priced else "non_billable"] += 1
             continue
-        within = [run for run in closed if bounds(run.period)[0] <= event.time < bounds(run.period)[1]]
+        spans = [(run, bounds(run.period)) for run in closed]
+        within = [run for run, (start, after) in spans if start <= event.time < after]
         if not within:
             counts["other_period"] += 1
             continue

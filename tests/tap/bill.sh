@@ -30,9 +30,15 @@ event()
         }
         $top{sequence} = sprintf "%020d", $top{sequence} if defined $top{sequence};
         @top{qw(specversion id subject time)} = ("1.0", $id, $customer, $time);
-        sub string { my $s = shift; $s =~ s/(["\\])/\\$1/g; $s =~ s/([\0-\37])/sprintf "\\u%04x", ord $1/ge; "\"$s\"" }
+        sub string {
+            my $text = shift;
+            $text =~ s/(["\\])/\\$1/g;
+            $text =~ s/([\0-\37])/sprintf "\\u%04x", ord $1/ge;
+            return "\"$text\"";
+        }
         sub value { $_[0] =~ /^(?:0|[1-9]\d*)$/ ? $_[0] : string($_[0]) }
-        printf "{%s,\"data\":{%s}}\n", join(",", map { string($_) . ":" . string($top{$_}) } sort keys %top),
+        printf "{%s,\"data\":{%s}}\n",
+            join(",", map { string($_) . ":" . string($top{$_}) } sort keys %top),
             join(",", map { string($_) . ":" . value($data{$_}) } sort keys %data);
     ' "$@"
 }
@@ -74,8 +80,8 @@ seal()
         done
 }
 
-# rate STORE MONTH [OPTIONS]...: bill run with prices.json into bills. Sets $run, $code; what it says is
-# in $scratch/stderr.
+# rate STORE MONTH [OPTIONS]...: bill run with prices.json into bills. Sets $run, $code; what it
+# says is in $scratch/stderr.
 rate()
 {
     local store=$1 month=$2
@@ -107,13 +113,17 @@ line_id()
 issue_prices()
 {
     cat <<'END'
-{"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},"issuer":"Example Imaging",
+{"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},
+ "issuer":"Example Imaging",
  "skus":[
-  {"sku":"cpu","meter":{"op":["resize"],"status":["ok"],"quantity":"cpu_us"},"unit":{"name":"CPU Hours","divisor":3600000000},
+  {"sku":"cpu","meter":{"op":["resize"],"status":["ok"],"quantity":"cpu_us"},
+   "unit":{"name":"CPU Hours","divisor":3600000000},
    "prices":[{"from":"2026-01-01T00:00:00Z","to":null,"model":"graduated",
               "tiers":[{"up_to":"10","unit_price":"0"},{"up_to":null,"unit_price":"0.045"}]}]},
-  {"sku":"egress","meter":{"status":["ok"],"quantity":"bytes_out"},"unit":{"name":"GB","divisor":1000000000},
-   "prices":[{"from":"2026-01-01T00:00:00Z","to":"2026-11-15T00:00:00Z","model":"per_unit","unit_price":"0.02"},
+  {"sku":"egress","meter":{"status":["ok"],"quantity":"bytes_out"},
+   "unit":{"name":"GB","divisor":1000000000},
+   "prices":[{"from":"2026-01-01T00:00:00Z","to":"2026-11-15T00:00:00Z","model":"per_unit",
+              "unit_price":"0.02"},
              {"from":"2026-11-15T00:00:00Z","to":null,"model":"per_unit","unit_price":"0.018"}]},
   {"sku":"requests","meter":{"quantity":"count"},"unit":{"name":"1000 Requests","divisor":1000},
    "prices":[{"from":"2026-01-01T00:00:00Z","to":null,"model":"volume",
@@ -126,7 +136,8 @@ END
 count_prices()
 {
     cat <<END
-{"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},"issuer":"Example Imaging",
+{"currency":"USD","minor_digits":2,"rounding":{"when":"line","ties":"half-even"},
+ "issuer":"Example Imaging",
  "skus":[{"sku":"events","meter":{"quantity":"count"},"unit":{"name":"Events","divisor":1},
           "prices":[{"from":"2026-01-01T00:00:00Z","model":"per_unit","unit_price":"$1"}]}]}
 END
