@@ -12,7 +12,7 @@ enum {
     HEAP_KEPT_BYTES = 256 << 10,
     EMPTY_BYTES = sizeof(guint32) + 1,
     COPIES_BLOCK_BYTES = 16 << 10,
-    SPARE_GROUPS_MAX = 128
+    SPARE_GROUPS_MAX = 512
 };
 
 /* Groups that no builder has now, at most SPARE_GROUPS_MAX of about 380 KB. Memory that goes back

@@ -229,29 +229,44 @@ gather_text(Texts *texts, const SegmentGroup *group, guint32 place, guint32 to)
         memcpy(&texts->size_bytes[to], text, sizeof(guint32));
 }
 
-/* Gives the texts of some rows their codes within the bucket. Without a branch, since no processor
- * could foretell whether a customer is there for the first time. */
+/* Gives the subjects of some rows their codes within the bucket. Without a branch, since no
+ * processor could foretell whether a customer is there for the first time. */
 static void
-gather_interned(Finish *finish, const Group *group, const guint16 *rows, guint count, guint32 mark)
+gather_subjects(Finish *finish, const Group *group, const guint16 *rows, guint count, guint32 mark)
 {
-    for (guint place = 0; place < SEGMENT_INTERNED; place++) {
-        Texts *texts = &finish->texts[interned_columns[place]];
-        Local *locals = finish->interned[place].locals;
-        const guint32 *map = group->maps[place];
-        guint32 *to = texts->codes + finish->count;
-        guint32 value_count = texts->value_count;
-        for (guint i = 0; i < count; i++) {
-            guint32 code = place == SEGMENT_AT_SUBJECT
-                               ? group->subjects[rows[i]]
-                               : map[group->group->rows[rows[i]].codes[place]];
-            guint32 is_new = locals[code].bucket != mark;
-            guint32 known = is_new ? value_count : locals[code].code;
-            locals[code] = (Local){.bucket = mark, .code = known};
-            texts->found[value_count] = code;
-            value_count += is_new;
-            to[i] = known;
+    Texts *texts = &finish->texts[SEGMENT_SUBJECT];
+    Local *locals = finish->interned[SEGMENT_AT_SUBJECT].locals;
+    guint32 *to = texts->codes + finish->count;
+    guint32 value_count = texts->value_count;
+
+    for (guint i = 0; i < count; i++) {
+        guint32 code = group->subjects[rows[i]];
+        guint32 is_new = locals[code].bucket != mark;
+        to[i] = is_new ? value_count : locals[code].code;
+        locals[code] = (Local){.bucket = mark, .code = to[i]};
+        texts->found[value_count] = code;
+        value_count += is_new;
+    }
+    texts->value_count = value_count;
+}
+
+/* The same for a column of few texts, which after the first rows has nothing new. */
+static void
+gather_interned(Finish *finish, const Group *group, const guint16 *rows, guint count, guint32 mark,
+                SegmentInterned place)
+{
+    Texts *texts = &finish->texts[interned_columns[place]];
+    Local *locals = finish->interned[place].locals;
+    const guint32 *map = group->maps[place];
+    guint32 *to = texts->codes + finish->count;
+
+    for (guint i = 0; i < count; i++) {
+        guint32 code = map[group->group->rows[rows[i]].codes[place]];
+        if (locals[code].bucket != mark) {
+            locals[code] = (Local){.bucket = mark, .code = texts->value_count};
+            texts->found[texts->value_count++] = code;
         }
-        texts->value_count = value_count;
+        to[i] = locals[code].code;
     }
 }
 
@@ -384,7 +399,10 @@ gather_bucket(Finish *finish, guint bucket)
             fetch_row(&next, k);
             gather_row(finish, group, &group->rows[rows[k]], finish->count + k);
         }
-        gather_interned(finish, slice.group, rows, count, bucket + 1);
+        gather_subjects(finish, slice.group, rows, count, bucket + 1);
+        for (SegmentInterned place = 0; place < SEGMENT_INTERNED; place++)
+            if (place != SEGMENT_AT_SUBJECT)
+                gather_interned(finish, slice.group, rows, count, bucket + 1, place);
         fetch_texts(finish, &next);
         finish->count += count;
     }
