@@ -158,7 +158,7 @@ is "$(proof '[.invariants[] | select(.name | test("bytes_out")) | .left] | uniqu
 exits 0 'its arithmetic is right' "$bill" verify "$run"
 for more in 1 $max; do
     rm -rf store bills
-    event 3 acme "$last" bytes_out=$more >log3
+    event 3 acme "$last" bytes_out="$more" >log3
     cat log1 log2 log3 | fill store
     for threads in 1 2; do
         rate store 2026-11 --threads $threads
