@@ -96,6 +96,17 @@ frozen_run(const FrozenInputs *frozen, const char *text, gsize size_bytes,
     g_snprintf(run, FROZEN_RUN_CHARS + 1, "%s-%.16s", frozen->period.name, digest);
 }
 
+/* A JSON string alone. (transfer full), or NULL when it is none. */
+static char *
+parse_string(const char *value)
+{
+    g_autofree char *text = g_strdup_printf("{\"v\":%s}", value);
+    g_autoptr(JsonObject) object = json_object_parse(text, strlen(text), NULL);
+    g_autofree const char **keys = object ? json_object_keys(object) : NULL;
+
+    return keys && !keys[1] ? g_strdup(json_object_string(object, "v", NULL)) : NULL;
+}
+
 static gboolean
 parse_value(FrozenInputs *frozen, const char *keyword, const char *value)
 {
@@ -114,14 +125,9 @@ parse_value(FrozenInputs *frozen, const char *keyword, const char *value)
     for (guint i = 0; i < G_N_ELEMENTS(lists); i++) {
         if (strcmp(keyword, lists[i].keyword) != 0)
             continue;
-        g_autofree char *object = g_strdup_printf("{\"v\":%s}", value);
-        g_autoptr(JsonObject) parsed =
-            lists[i].digest ? NULL : json_object_parse(object, strlen(object), NULL);
-        const char *text = lists[i].digest ? value
-                           : parsed        ? json_object_string(parsed, "v", NULL)
-                                           : NULL;
+        char *text = lists[i].digest ? g_strdup(value) : parse_string(value);
         if (text)
-            g_ptr_array_add(*list_of(frozen, i), g_strdup(text));
+            g_ptr_array_add(*list_of(frozen, i), text);
         return text != NULL;
     }
     return FALSE;
