@@ -12,14 +12,14 @@ enum { NUMBERS = 2 };
 typedef struct {
     guint64 identity;
     const char *id;
-    guint32 source;
     guint64 contents;
-    gboolean ok;
     gint64 time_us;
     const char *writer;
     guint64 sequence;
     gint64 numbers[NUMBERS];
+    guint32 source;
     guint32 segment;
+    gboolean ok;
     gboolean known;
 } Made;
 
@@ -239,6 +239,7 @@ Test(bill_dedupe, two_hundred_thousand_copies_are_counted_as_glib_counts_them)
     g_auto(Fixture) fixture = fixture_new();
     g_autoptr(GHashTable) identities = g_hash_table_new(NULL, NULL);
     g_autoptr(GHashTable) copies = g_hash_table_new(NULL, NULL);
+    g_autoptr(GStringChunk) ids = g_string_chunk_new(4096);
 
     for (guint64 i = 0; i < 200000; i++) {
         guint event = (guint)(i * 7919 % 60013);
@@ -246,7 +247,7 @@ Test(bill_dedupe, two_hundred_thousand_copies_are_counted_as_glib_counts_them)
         char id[16];
         g_snprintf(id, sizeof id, "%x", event);
         Made made = {.identity = (guint64)(event % 30000) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15),
-                     .id = g_intern_string(id),
+                     .id = g_string_chunk_insert_const(ids, id),
                      .contents = contents + 1,
                      .ok = contents > 0,
                      .time_us = (gint64)(200000 - i)};
