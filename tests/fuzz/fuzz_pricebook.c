@@ -100,6 +100,19 @@ check_sum(const PriceBook *book, const char *customer, const MeterSum *sum)
 }
 
 static void
+check_version(const PriceBook *book, const char *name, guint sku, guint i,
+              const PriceVersion *version)
+{
+    gint64 quantities[8];
+    guint quantity_count = quantities_of(version, quantities);
+
+    for (guint j = 0; j < quantity_count; j++) {
+        MeterSum sum = {sku, i, quantities[j], 1};
+        check_sum(book, name, &sum);
+    }
+}
+
+static void
 check_customer(const PriceBook *book, const char *name)
 {
     const PriceCustomer *customer = pricebook_find_customer(book, name);
@@ -108,13 +121,8 @@ check_customer(const PriceBook *book, const char *name)
         const PriceVersion *versions = pricebook_versions(book, customer, sku, &count);
         g_assert_cmpuint(count, >, 0);
         for (guint i = 0; i < MIN(count, VERSIONS_TRIED); i++) {
-            gint64 quantities[8];
-            guint quantity_count = quantities_of(&versions[i], quantities);
             g_assert_true(i == 0 || versions[i - 1].to_us <= versions[i].from_us);
-            for (guint j = 0; j < quantity_count; j++) {
-                MeterSum sum = {sku, i, quantities[j], 1};
-                check_sum(book, name, &sum);
-            }
+            check_version(book, name, sku, i, &versions[i]);
         }
     }
 }
