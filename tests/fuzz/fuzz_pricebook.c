@@ -113,18 +113,25 @@ check_version(const PriceBook *book, const char *name, guint sku, guint i,
 }
 
 static void
+check_sku(const PriceBook *book, const PriceCustomer *customer, const char *name, guint sku)
+{
+    guint count = 0;
+    const PriceVersion *versions = pricebook_versions(book, customer, sku, &count);
+
+    g_assert_cmpuint(count, >, 0);
+    for (guint i = 0; i < MIN(count, VERSIONS_TRIED); i++) {
+        g_assert_true(i == 0 || versions[i - 1].to_us <= versions[i].from_us);
+        check_version(book, name, sku, i, &versions[i]);
+    }
+}
+
+static void
 check_customer(const PriceBook *book, const char *name)
 {
     const PriceCustomer *customer = pricebook_find_customer(book, name);
-    for (guint sku = 0; sku < MIN(pricebook_sku_count(book), SKUS_TRIED); sku++) {
-        guint count;
-        const PriceVersion *versions = pricebook_versions(book, customer, sku, &count);
-        g_assert_cmpuint(count, >, 0);
-        for (guint i = 0; i < MIN(count, VERSIONS_TRIED); i++) {
-            g_assert_true(i == 0 || versions[i - 1].to_us <= versions[i].from_us);
-            check_version(book, name, sku, i, &versions[i]);
-        }
-    }
+
+    for (guint sku = 0; sku < MIN(pricebook_sku_count(book), SKUS_TRIED); sku++)
+        check_sku(book, customer, name, sku);
 }
 
 int
