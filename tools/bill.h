@@ -51,6 +51,7 @@ typedef struct {
             "Threads of a node, shared by its ranks (its cores)", "N"                              \
     }
 void bill_scan_options_clear(BillScanOptions *options);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BillScanOptions, bill_scan_options_clear)
 /* Checks them. Returns FALSE and MILLRACE_ERROR_USAGE. */
 gboolean bill_scan_options_check(const BillScanOptions *options, guint64 *memory_bytes,
                                  GError **error);

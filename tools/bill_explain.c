@@ -20,7 +20,7 @@ bill_explain_main(int argc, char **argv)
                    "source, id, time and what each metered. They are read from the segments that "
                    "the run was made from, and must add up to the line."};
     g_auto(GStrv) operands = NULL;
-    BillScanOptions scan = {0};
+    g_auto(BillScanOptions) scan = {0};
     g_autoptr(GError) error = NULL;
     GOptionEntry entries[] = {
         BILL_SCAN_OPTIONS(scan),
@@ -50,6 +50,5 @@ bill_explain_main(int argc, char **argv)
     if (good)
         tool_log("%s", explained.what);
     g_free(explained.what);
-    bill_scan_options_clear(&scan);
     return tool_finish(code);
 }

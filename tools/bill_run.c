@@ -16,6 +16,17 @@ typedef struct {
     char **expect;
 } RunOptions;
 
+static void
+options_clear(RunOptions *options)
+{
+    bill_scan_options_clear(&options->scan);
+    g_strfreev(options->expect);
+    g_free(options->prices);
+    g_free(options->period);
+    g_free(options->output);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, options_clear)
+
 static gboolean stop;
 
 static void
@@ -130,7 +141,7 @@ conclude(const RunOptions *options, const BillReport *report)
 int
 bill_run_main(int argc, char **argv)
 {
-    RunOptions options = {0};
+    g_auto(RunOptions) options = {0};
     BillConfig config = {0};
     BillReport report;
     g_autoptr(GError) error = NULL;
@@ -154,10 +165,5 @@ bill_run_main(int argc, char **argv)
     code = bill_conclude(comm, code, error);
     bill_report_clear(&report);
     comm_close(comm);
-    bill_scan_options_clear(&options.scan);
-    g_strfreev(options.expect);
-    g_free(options.prices);
-    g_free(options.period);
-    g_free(options.output);
     return tool_finish(code);
 }

@@ -21,6 +21,15 @@ typedef struct {
     gboolean json;
 } StatOptions;
 
+static void
+options_clear(StatOptions *options)
+{
+    bill_scan_options_clear(&options->scan);
+    g_strfreev(options->operands);
+    g_free(options->by);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(StatOptions, options_clear)
+
 static gboolean
 parse(int argc, char **argv, StatOptions *options, GError **error)
 {
@@ -94,7 +103,7 @@ stat_by(const StatOptions *options, const BillFolder *folder)
 int
 bill_stat_main(int argc, char **argv)
 {
-    StatOptions options = {.top = TOP_DEFAULT};
+    g_auto(StatOptions) options = {.top = TOP_DEFAULT};
     g_autoptr(GError) error = NULL;
     g_autoptr(GString) text = g_string_new(NULL);
     int code = EXIT_ALL_DONE;
@@ -110,8 +119,5 @@ bill_stat_main(int argc, char **argv)
     } else {
         code = tool_fail(error);
     }
-    bill_scan_options_clear(&options.scan);
-    g_strfreev(options.operands);
-    g_free(options.by);
     return code;
 }
