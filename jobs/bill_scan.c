@@ -229,7 +229,7 @@ visit_range(ScanThread *thread, GError **error)
             .customer = winner->customer,
             .class = bill_rows_class(thread->rows, winner->class),
             .time_us = winner->time_us,
-            .known_time_us = dedupe_known_time(dedupe, first),
+            .known_time_us = first->next ? dedupe_known_time(dedupe, first) : first->known_time_us,
             .numbers = winner->numbers,
             .segment = winner->segment,
             .copy = winner,
