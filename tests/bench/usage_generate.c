@@ -393,13 +393,13 @@ set_up(Month *month, const Options *options)
 int
 main(int argc, char **argv)
 {
-    Options options = {.lines = 100000,
-                       .seed = 1,
-                       .period = "2026-11",
-                       .customers = 100000,
-                       .writers = 16,
-                       .duplicates = 1,
-                       .failures = 2};
+    static Options options = {.lines = 100000,
+                              .seed = 1,
+                              .period = "2026-11",
+                              .customers = 100000,
+                              .writers = 16,
+                              .duplicates = 1,
+                              .failures = 2};
     const GOptionEntry entries[] = {
         {"lines", 'n', 0, G_OPTION_ARG_INT64, &options.lines, "lines in all", "N"},
         {"seed", 's', 0, G_OPTION_ARG_INT64, &options.seed, "another seed, other events", "SEED"},

@@ -13,13 +13,15 @@ cd "$scratch" || exit 1
 : "${MILLRACE_KILLS:=${MILLRACE_TORTURE:+60}}"
 : "${MILLRACE_KILLS:=3}" "${MILLRACE_SEED:=1}"
 RANDOM=$MILLRACE_SEED
+lines=110000
+[ -z "${SAN:-}" ] || lines=20000
 echo "# MILLRACE_KILLS=$MILLRACE_KILLS MILLRACE_SEED=$MILLRACE_SEED"
 issue_prices | jq -c '.customers += {"customer-1": {"prices": {"egress": [
     {"from": "2026-01-01T00:00:00Z", "model": "per_unit", "unit_price": "7"}]}}}' >prices.json
 
 # October is closed, November has late events of it, copies, contradictions; every customer has few.
-"$generate" -n 20000 -s 1 -p 2026-10 -c 200000 -o october. 2>/dev/null
-"$generate" -n 110000 -s 2 -p 2026-11 -c 200000 -o november. --late 3 --conflicts 1 2>/dev/null
+"$generate" -n $((lines / 5)) -s 1 -p 2026-10 -c 200000 -o october. 2>/dev/null
+"$generate" -n "$lines" -s 2 -p 2026-11 -c 200000 -o november. --late 3 --conflicts 1 2>/dev/null
 ls october.* november.* >/dev/null || exit 1
 "$usage" ingest --store store --region 4Mi october.* >/dev/null 2>&1
 seal store 2026-10
@@ -42,8 +44,9 @@ rated()
 more=(--threads 1)
 rated 'one thread' env
 cp -r "$run" expected
-is "$(jq -c '.counts | [.billable > 100000, .duplicate > 500, .conflict > 50, .late > 1000,
-    .statements > 10000]' expected/proof.json)" '[true,true,true,true,true]' \
+is "$(jq -c --argjson n "$lines" '.counts | [.billable > $n / 2, .duplicate > $n / 200,
+    .conflict > $n / 2000, .late > $n / 100, .statements > $n / 10]' expected/proof.json)" \
+    '[true,true,true,true,true]' \
     'there is some of everything'
 is "$(jq -c '[.invariants[].holds] | unique' expected/proof.json)" '[true]' 'every invariant holds'
 more=(--threads 2)
@@ -54,11 +57,13 @@ more=(--threads 5 --memory 32Mi --scratch .)
 rated 'little memory' env
 diff -r expected "$run"
 ok $? 'the same bytes'
-ranks 2 "$bill" run --store store --prices prices.json --period 2026-11 -o spilled --memory 32Mi \
-    --scratch absent >stdout 2>stderr </dev/null
-is $? 74 'so little that it spills: without a folder for that it cannot'
-like "$(cat stderr)" 'absent' 'which is named'
-is "$(find spilled -mindepth 1 2>/dev/null)" '' 'and nothing is left'
+if [ -z "${SAN:-}" ]; then # with fewer lines there is nothing to spill
+    ranks 2 "$bill" run --store store --prices prices.json --period 2026-11 -o spilled \
+        --memory 32Mi --scratch absent >stdout 2>stderr </dev/null
+    is $? 74 'so little that it spills: without a folder for that it cannot'
+    like "$(cat stderr)" 'absent' 'which is named'
+    is "$(find spilled -mindepth 1 2>/dev/null)" '' 'and nothing is left'
+fi
 more=()
 for count in 1 2 3 7; do
     [ $count != 3 ] || more=(--memory 32Mi --scratch "$scratch")
