@@ -7,6 +7,7 @@
 
 #include "formats/error.h"
 #include "jobs/bill_batch.h"
+#include "jobs/bill_billed.h"
 
 /* A batch under way. */
 typedef struct {
@@ -60,27 +61,20 @@ is_corrected(const BillInputs *inputs, const char *period)
     return FALSE;
 }
 
-static gboolean
-feed_run(const BillInputs *inputs, const BillFolder *folder, Reduce *reduce, GError **error)
-{
-    g_autoptr(GMappedFile) file = bill_folder_map(folder, BILL_LINES, error);
-    g_autoptr(GByteArray) key = g_byte_array_new();
-    g_autofree char *name = g_strconcat(folder->path, "/" BILL_LINES, NULL);
+typedef struct {
+    const BillInputs *inputs;
+    Reduce *reduce;
+    GByteArray *key;
+} Feed;
 
-    if (!file)
-        return FALSE;
-    g_autoptr(GArray) lines = statement_parse_csv(name, g_mapped_file_get_contents(file),
-                                                  g_mapped_file_get_length(file), error);
-    if (!lines)
-        return FALSE;
-    for (guint i = 0; i < lines->len; i++) {
-        const StatementLine *line = &g_array_index(lines, StatementLine, i);
-        gboolean wanted = line->class == LINE_CREDIT ||
-                          (line->class != LINE_ROUNDING && is_corrected(inputs, line->period));
-        if (wanted && !feed_line(reduce, line, key, error))
-            return FALSE;
-    }
-    return TRUE;
+static gboolean
+feed_billed(gpointer data, const StatementLine *line, GError **error)
+{
+    Feed *feed = data;
+    gboolean wanted = line->class == LINE_CREDIT ||
+                      (line->class != LINE_ROUNDING && is_corrected(feed->inputs, line->period));
+
+    return !wanted || feed_line(feed->reduce, line, feed->key, error);
 }
 
 gboolean
@@ -89,8 +83,10 @@ bill_rate_feed(const BillInputs *inputs, Reduce *reduce, GError **error)
     static const gint64 nothing[METER_SUM_COUNT] = {0};
     g_autoptr(GByteArray) key = g_byte_array_new();
 
+    Feed feed = {inputs, reduce, key};
+
     for (guint i = 0; i < inputs->closed->len; i++)
-        if (!feed_run(inputs, inputs->closed->pdata[i], reduce, error))
+        if (!bill_billed_each(inputs->closed->pdata[i], feed_billed, &feed, error))
             return FALSE;
     for (guint i = 0; i < pricebook_customer_count(inputs->book); i++) {
         const PriceCustomer *customer = pricebook_customer(inputs->book, i);
