@@ -453,7 +453,7 @@ gboolean
 bill_run(Comm *comm, const BillConfig *config, BillReport *report, GError **error)
 {
     BillRun run = {.comm = comm, .config = config, .report = report};
-    gsize base_bytes = comm_size(comm) > 1 ? BASE_MPI_BYTES : BASE_SOLO_BYTES;
+    gsize base_bytes = comm_under_launcher() ? BASE_MPI_BYTES : BASE_SOLO_BYTES;
 
     memset(report, 0, sizeof *report);
     run.thread_count = share_threads(comm, config->node_threads);
