@@ -175,13 +175,57 @@ is "$(jq -c 'select(.customer == "zeta") |
 [["6.00","0.00","4.00","0.00","2.00"]]
 [["2.00","0.00","2.00","0.00","0.00"]]' 'a credit is used up month by month'
 
+# Months with nothing late: credits and conflicts of the months before are known all the same
+
+rm -rf store bills
+for month in 10 11 12; do
+    for i in 1 2; do event $month-$i zeta 2026-$month-15T00:00:00Z; done
+    [ $month != 10 ] || event 10-1 zeta 2026-10-15T00:00:01Z bytes_out=7
+done >log
+accept=(--accept-conflicts)
+for month in 10 11 12; do
+    grep "2026-$month" log | fill store
+    month 2026-$month
+    jq -c '[.credits[] | [.opening, .granted, .burned, .closing]], .payable' \
+        "$run/statements.ndjson"
+    "$bill" close "${accept[@]}" "$run" 2>&1 | grep -o 'is closed'
+    accept=()
+done >told
+is "$(cat told)" '[["0.00","10.00","4.00","6.00"]]
+"0.00"
+is closed
+[["6.00","0.00","4.00","2.00"]]
+"0.00"
+is closed
+[["2.00","0.00","2.00","0.00"]]
+"2.00"
+is closed' 'a credit is used up where no month is corrected; a conflict is accepted once'
+is "$(wc -l bills/2026-1*/conflicts.ndjson | awk '{ print $1 }' | paste -sd' ')" '1 0 0 1' \
+    'it is listed with its month'
+event late zeta 2026-10-20T00:00:00Z | fill store
+month 2027-01
+is "$(charged "$run") $(proof '.counts | [.conflict, .conflict_elsewhere]')" \
+    'zeta 2026-10 requests 1 1 2.00 correction [0,1]' \
+    'nor does it come again when its month is corrected'
+event 10-2 zeta 2026-10-15T00:00:01Z bytes_out=7 | fill store
+month 2027-01
+is "$(proof '.counts | [.conflict, .conflict_elsewhere]') $(jq -r .id "$run/conflicts.ndjson")" \
+    '[1,1] 10-2' 'one that came since does'
+exits 76 'and is to be accepted' "$bill" close "$run"
+exits 0 'before the month is closed' "$bill" close --accept-conflicts "$run"
+
 # Another currency
 
+rm -rf store bills
+event a1 acme 2026-11-03T00:00:00Z | fill store
+month 2026-11
+exits 0 'a month in USD' "$bill" close "$run"
+
 jq -c '.currency = "EUR"' november.json >euro.json
-event l9 acme 2026-11-30T00:00:00Z writer=w sequence=22 | fill store
+event a2 acme 2026-11-30T00:00:00Z | fill store
 rate store 2027-01 --prices euro.json
 is "$code" 65 'what was billed in USD'
-like "$(cat stderr)" '2026-1[01] was billed in USD and cannot be corrected in EUR' \
+like "$(cat stderr)" '2026-11 was billed in USD and cannot be corrected in EUR' \
     'is not corrected in EUR'
 is "$(find bills -maxdepth 1 -name '.*.tmp')" '' 'of such a run nothing is left'
 
