@@ -152,6 +152,7 @@ jq -c '.issuer = "Another"' prices.json >other.json && closed_run=$run
 rate store 2026-11 --prices other.json
 is "$code" 0 'may be made'
 exits 76 'but not closed' "$bill" close --accept-conflicts "$run"
+other=$run
 like "$(cat stderr)" "2026-11 is closed by $(basename "$closed_run")" 'because of the first'
 rate store 2026-11
 is "$code $run" "0 $closed_run" 'the closed run can be made again: it is the same'
@@ -167,6 +168,12 @@ exits 76 'a month before it' "$bill" close "$run" --accept-conflicts
 like "$(cat stderr)" 'a later period is closed already: 2026-11' 'comes too late'
 cp -r bills copy
 rm copy/closed/2026-1[12].json
+exits 0 'the month before, closed by another run' "$bill" close --accept-conflicts \
+    "copy/$(basename "$other")"
+exits 76 'a run that was made after the first one was closed' "$bill" close \
+    "copy/$(basename "$december")"
+like "$(cat stderr)" "made before 2026-11 $(basename "$other") was closed" 'has to be run again'
+rm copy/closed/2026-11.json
 exits 76 'a run that was made after another was closed, where that is not' "$bill" close \
     "copy/$(basename "$december")"
 out=$("$bill" run --store store --prices prices.json --period 2026-12 -o copy 2>/dev/null)

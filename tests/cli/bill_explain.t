@@ -130,6 +130,8 @@ by()
 rm -rf store bills
 fill store <w.ndjson
 fill store <copies.ndjson
+fill store <v.ndjson
+sed 's/2026-11/2026-10/; s/"id":"./"id":"x/' w.ndjson | fill store
 rate store 2026-11
 for columns in customer op,status hour,op customer,op,hour day,writer type,source,format; do
     by "$columns"
