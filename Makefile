@@ -29,38 +29,48 @@ pkg = $(or $(shell pkg-config $(1) $(2)),$(error libraries are missing: run `mak
 BASE_PKGS := glib-2.0 jansson libxxhash libzstd libcrypto
 VIPS_PKGS := vips libseccomp
 MPI_PKGS  := ompi-c
+ARCHIVE_PKGS := libarchive libisal libcurl
 TEST_PKGS := criterion
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
-FORMATS_OBJS := $(call objs,formats/*.c)
-MR_OBJS      := $(call objs,mr/*.c $(if $(SAN),tests/keep_loaded.c))
-IMAGE_OBJS   := $(call objs,jobs/image*.c) # with libvips: the worker's only
-JOBS_OBJS    := $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
-TOOL_OBJS    := $(BUILD)/tools/tool.o
+# Each layer is an archive, so that a program is linked with what it needs, and no more.
+FORMATS_LIB := $(BUILD)/formats.a
+MR_LIB      := $(call objs,$(if $(SAN),tests/keep_loaded.c)) $(BUILD)/mr.a
+IMAGE_LIB   := $(BUILD)/image.a # with libvips: the worker's only
+JOBS_LIB    := $(BUILD)/jobs.a
+IMAGE_OBJS  := $(call objs,jobs/image*.c)
+TOOL_OBJS   := $(BUILD)/tools/tool.o
+$(BUILD)/formats.a: $(call objs,formats/*.c)
+$(BUILD)/mr.a:      $(call objs,mr/*.c)
+$(BUILD)/image.a:   $(IMAGE_OBJS)
+$(BUILD)/jobs.a:    $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
+$(BUILD)/%.a:
+	@echo "  AR    $@"
+	@rm -f $@
+	@ar rcs $@ $^
 
 # Programs, and what each is made of.
 PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage millrace-bill
 WORKERS  := millrace-imageworker
 BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 
-$(BUILD)/millrace:          $(BUILD)/tools/millrace.o $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-manifest: $(BUILD)/tools/manifest.o $(BUILD)/jobs/manifest_build.o $(TOOL_OBJS) \
-                            $(FORMATS_OBJS)
-$(BUILD)/millrace-run:      $(BUILD)/tools/run.o $(BUILD)/jobs/supervise.o $(BUILD)/jobs/hosts.o \
-                            $(TOOL_OBJS) $(FORMATS_OBJS)
-RESIZE_OBJS := $(BUILD)/tools/resize.o $(BUILD)/tools/resize_options.o $(BUILD)/tools/progress.o \
-    $(JOBS_OBJS) $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:   $(RESIZE_OBJS)
-$(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(IMAGE_OBJS) \
-                            $(BUILD)/jobs/worker_wire.o $(FORMATS_OBJS)
-USAGE_OBJS := $(call objs,tools/usage*.c jobs/usage_*.c jobs/ingest_*.c) $(MR_OBJS) $(TOOL_OBJS) \
-    $(FORMATS_OBJS)
-$(BUILD)/millrace-usage:    $(USAGE_OBJS)
-$(BUILD)/millrace-bill:     $(call objs,tools/bill*.c jobs/bill*.c) $(BUILD)/jobs/interner.o \
-                            $(MR_OBJS) $(TOOL_OBJS) $(FORMATS_OBJS)
-$(BUILD)/millrace-resize:      private PKGS := $(MPI_PKGS)
-$(BUILD)/millrace-usage:       private PKGS := $(MPI_PKGS)
-$(BUILD)/millrace-bill:        private PKGS := $(MPI_PKGS)
+LINKED_formats := $(FORMATS_LIB)
+LINKED_mr      := $(MR_LIB) $(LINKED_formats)
+LINKED_image   := $(IMAGE_LIB) $(BUILD)/jobs/worker_wire.o $(LINKED_formats)
+LINKED_jobs    := $(JOBS_LIB) $(LINKED_mr)
+RESIZE_OBJS    := $(call objs,tools/resize*.c) $(BUILD)/tools/progress.o $(TOOL_OBJS)
+USAGE_OBJS     := $(call objs,tools/usage*.c) $(TOOL_OBJS)
+$(BUILD)/millrace:             $(BUILD)/tools/millrace.o $(TOOL_OBJS) $(LINKED_formats)
+$(BUILD)/millrace-manifest:    $(BUILD)/tools/manifest.o $(TOOL_OBJS) $(JOBS_LIB) $(LINKED_formats)
+$(BUILD)/millrace-run:         $(BUILD)/tools/run.o $(TOOL_OBJS) $(JOBS_LIB) $(LINKED_formats)
+$(BUILD)/millrace-resize:      $(RESIZE_OBJS) $(LINKED_jobs)
+$(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(LINKED_image)
+$(BUILD)/millrace-usage:       $(USAGE_OBJS) $(LINKED_jobs)
+$(BUILD)/millrace-bill:        $(call objs,tools/bill*.c) $(TOOL_OBJS) $(LINKED_jobs)
+$(BUILD)/millrace-archive:     $(call objs,tools/archive*.c) $(BUILD)/tools/progress.o \
+                               $(TOOL_OBJS) $(LINKED_jobs)
+$(addprefix $(BUILD)/millrace-,resize usage bill): private PKGS := $(MPI_PKGS)
+$(BUILD)/millrace-archive:     private PKGS := $(MPI_PKGS) $(ARCHIVE_PKGS)
 $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 
 # Unit tests and fuzz targets are named after a module, and linked with its folder and those below.
@@ -69,14 +79,10 @@ FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS    := $(FUZZERS:%=$(BUILD)/tests/replay_%)
 folder_of   = $(if $(wildcard formats/$(1).c),formats,$(if $(wildcard mr/$(1).c),mr,$(if \
     $(filter image%,$(1)),image,jobs)))
-LINKED_formats := $(FORMATS_OBJS)
-LINKED_mr      := $(MR_OBJS) $(LINKED_formats)
-LINKED_image   := $(IMAGE_OBJS) $(BUILD)/jobs/worker_wire.o $(LINKED_formats)
-LINKED_jobs    := $(JOBS_OBJS) $(LINKED_mr)
-PKGS_formats   :=
+PKGS_formats   := $(ARCHIVE_PKGS)
 PKGS_mr        := $(MPI_PKGS)
 PKGS_image     := $(VIPS_PKGS)
-PKGS_jobs      := $(MPI_PKGS)
+PKGS_jobs      := $(MPI_PKGS) $(ARCHIVE_PKGS)
 
 # Small programs of the golden and fault tests and benches: peers, measures, damage; libvips alone.
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
@@ -88,8 +94,8 @@ DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/mpi/*_driver.c))
 # Programs whose calls fail when they are told to: see tests/fault/torture.c.
 TORTURERS := $(addprefix $(BUILD)/torture-,resize usage)
 TORTURED  := write close openat fsync posix_fallocate mkdirat unlinkat renameat renameat2
-$(BUILD)/torture-resize: $(RESIZE_OBJS)
-$(BUILD)/torture-usage:  $(USAGE_OBJS)
+$(BUILD)/torture-resize: $(RESIZE_OBJS) $(LINKED_jobs)
+$(BUILD)/torture-usage:  $(USAGE_OBJS) $(LINKED_jobs)
 $(TORTURERS): private PKGS := $(MPI_PKGS)
 $(TORTURERS): private LDFLAGS_ALL += $(TORTURED:%=-Wl,--wrap=%)
 $(TORTURERS): $(BUILD)/tests/fault/torture.o
@@ -111,7 +117,7 @@ $(TEST_TOOLS): private PKGS := $(VIPS_PKGS)
 $(TEST_TOOLS): %: %.o
 	$(link)
 $(DRIVERS): private PKGS := $(MPI_PKGS)
-$(DRIVERS): %: %.o $(MR_OBJS) $(FORMATS_OBJS)
+$(DRIVERS): %: %.o $(LINKED_mr)
 	$(link)
 $(BINARIES):
 	$(link)
@@ -119,7 +125,7 @@ $(BINARIES):
 define link
 @mkdir -p $(@D)
 @echo "  LINK  $@"
-@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
+@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
 endef
 
 $(UNIT_TESTS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): private PKGS := $(TEST_PKGS)
@@ -190,7 +196,7 @@ fuzz-%: $(BUILD)/fuzz_%
 lint: ## format, clang-tidy, headers alone, banned calls, includes, sizes, shellcheck
 	@.ci/deps.sh build test lint
 	$(MAKE_IN_PARALLEL) --keep-going lint-all
-LINT_PKGS := $(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS) $(TEST_PKGS)
+LINT_PKGS := $(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS) $(ARCHIVE_PKGS) $(TEST_PKGS)
 # Asked whatever is made, so a source tree without git may only be told when it is linted.
 tracked    = $(or $(wildcard $(shell git ls-files -- $(1) 2>/dev/null)),$(if \
     $(filter lint%,$(MAKECMDGOALS)),$(error lint needs a git checkout)))
