@@ -62,6 +62,23 @@ usage_member_find(char place, const char *key, gsize size_bytes)
 }
 
 void
+usage_event_measure(UsageEvent *event)
+{
+    event->sizes = (UsageSizes){.id = (guint32)strlen(event->id),
+                                .source = (guint32)strlen(event->source),
+                                .type = (guint32)strlen(event->type),
+                                .subject = (guint32)strlen(event->subject),
+                                .writer = (guint32)strlen(event->writer),
+                                .request = (guint32)strlen(event->request),
+                                .op = (guint32)strlen(event->op),
+                                .format = (guint32)strlen(event->format),
+                                .status = (guint32)strlen(event->status),
+                                .node = (guint32)strlen(event->node),
+                                .extra = (guint32)strlen(event->extra)};
+    event->measured = TRUE;
+}
+
+void
 usage_event_id(const char *job, guint64 row, guint output, char id[USAGE_ID_CHARS + 1])
 {
     g_autoptr(GChecksum) sha256 = g_checksum_new(G_CHECKSUM_SHA256);

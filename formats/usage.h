@@ -33,6 +33,21 @@ enum {
     USAGE_HAS_ALL = (1 << 15) - 1
 };
 
+/* How many bytes the strings of an event have. */
+typedef struct {
+    guint32 id;
+    guint32 source;
+    guint32 type;
+    guint32 subject;
+    guint32 writer;
+    guint32 request;
+    guint32 op;
+    guint32 format;
+    guint32 status;
+    guint32 node;
+    guint32 extra;
+} UsageSizes;
+
 /* One event. Strings: borrowed, UTF-8 without NUL; "" when absent. Identity is (source, id). */
 typedef struct {
     const char *id;
@@ -60,7 +75,13 @@ typedef struct {
      * empty for "data" itself, when its key is spelled otherwise. "" for none. */
     const char *extra;
     guint32 present; /* USAGE_HAS_... */
+    /* Are sizes set? A parser knows them, and who takes millions of events need not count again. */
+    gboolean measured;
+    UsageSizes sizes;
 } UsageEvent;
+
+/* Counts the sizes. */
+void usage_event_measure(UsageEvent *event);
 
 /* Appends the event's line, newline included. Deterministic: fixed order of keys, integers only,
  * what extra holds verbatim. A line printed so, when parsed, gives the same event. */
@@ -75,7 +96,8 @@ void usage_event_id(const char *job, guint64 row, guint output, char id[USAGE_ID
  * in text is refused. Refused, with a reason: what is not one JSON object in UTF-8 (RFC 8259), a
  * member twice, required members missing or empty, ours of another type, counts outside 0 to 2^63 -
  * 1, NUL in a string of ours, more than USAGE_LINE_MAX_BYTES, nesting above 64, more than 256
- * members that are not ours. Returns: FALSE and *reason, static or borrowed from scratch. */
+ * members that are not ours. The event is measured. Returns: FALSE and *reason, static or borrowed
+ * from scratch. */
 gboolean usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageEvent *event,
                           const char **reason);
 

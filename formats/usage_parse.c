@@ -377,6 +377,7 @@ take_line(Parse *parse, gsize size_bytes)
         return refuse_line(parse, "a line of more than 65536 bytes");
     scan->at = usage_quick_read(scan->at, size_bytes, parse->event, &parse->seen, &place);
     parse->event->present = present_of(parse->seen);
+    parse->event->measured = scan->at + 1 == scan->end && place == 't' && *scan->at == '}';
     if (!(parse->seen == 0 ? take_object(parse)
                            : (place == 't' || take_rest(parse, place)) && take_rest(parse, 't')))
         return FALSE;
@@ -424,5 +425,7 @@ usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageEvent *eve
     event->extra = scratch->str;
     if (!good)
         *reason = scratch->str;
+    else if (!event->measured)
+        usage_event_measure(event);
     return good;
 }

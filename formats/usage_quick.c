@@ -10,15 +10,16 @@
 
 #define COUNT_DIGITS_MAX 18 /* fewer than 2^63 - 1 has: no overflow */
 #define SEQUENCE_DIGITS  20
-#define SEQUENCE_ZEROS   2 /* at least, so that the others fit */
+#define SEQUENCE_ZEROS   4 /* at least: what is left are two times USAGE_DIGITS */
 
 typedef struct {
     char *at; /* behind the last member that was read */
     const char *end;
 } Quick;
 
-/* The place behind literal where it stands next and size_bytes are left behind it, or NULL. */
-static inline char *
+/* The place behind literal where it stands next and size_bytes are left behind it, or NULL. Inline,
+ * as what takes a member is, so that the literal is compared as words. */
+static G_ALWAYS_INLINE inline char *
 behind(const Quick *quick, const char *literal, gsize literal_size, gsize size_bytes)
 {
     if ((gsize)(quick->end - quick->at) < literal_size + size_bytes ||
@@ -27,35 +28,65 @@ behind(const Quick *quick, const char *literal, gsize literal_size, gsize size_b
     return quick->at + literal_size;
 }
 
-static inline guint32
+/* The end of a text that stands for itself, in ASCII, or NULL. */
+static char *
+text_end(char *begin, const char *end)
+{
+    guint64 high = 0;
+    gsize size_bytes = (gsize)(json_plain_end(begin, end, &high) - begin);
+
+    return high == 0 && begin[size_bytes] == '"' ? begin + size_bytes : NULL;
+}
+
+static G_ALWAYS_INLINE inline guint32
 take_text(Quick *quick, const char *literal, gsize literal_size, gboolean required, guint index,
-          const char **text)
+          const char **text, guint32 *size_bytes)
 {
     char *begin = behind(quick, literal, literal_size, 1);
-    guint64 high = 0;
 
     if (!begin)
         return 0;
-    gsize size_bytes = (gsize)(json_plain_end(begin, quick->end, &high) - begin);
-    if (begin[size_bytes] != '"' || high != 0 || (required && size_bytes == 0))
+    char *end = text_end(begin, quick->end);
+    if (!end || (required && end == begin))
         return 0;
-    begin[size_bytes] = '\0';
+    *end = '\0';
     *text = begin;
-    quick->at = begin + size_bytes + 1;
+    *size_bytes = (guint32)(end - begin);
+    quick->at = end + 1;
     return 1u << index;
 }
 
-static inline guint32
+/* Reads digits, at most COUNT_DIGITS_MAX and one more. Returns: behind them. */
+static const char *
+read_digits(const char *at, const char *end, guint64 *value)
+{
+    const char *begin = at;
+
+    *value = 0;
+    if (end - at >= USAGE_DIGITS) {
+        guint64 word = usage_digits_load(at);
+        guint count = usage_digits_count(word);
+        if (count == 0)
+            return at;
+        *value = usage_digits_value(word << (8 * (USAGE_DIGITS - count)));
+        at += count;
+        if (count < USAGE_DIGITS)
+            return at;
+    }
+    for (; (guchar)(*at - '0') <= 9 && at <= begin + COUNT_DIGITS_MAX; at++)
+        *value = *value * 10 + (guint64)(*at - '0');
+    return at;
+}
+
+static G_ALWAYS_INLINE inline guint32
 take_count(Quick *quick, const char *literal, gsize literal_size, guint index, guint64 *count)
 {
-    const char *at = behind(quick, literal, literal_size, 1);
+    const char *begin = behind(quick, literal, literal_size, 1);
     guint64 value = 0;
 
-    if (!at)
+    if (!begin)
         return 0;
-    const char *begin = at;
-    for (; (guchar)(*at - '0') <= 9; at++)
-        value = value * 10 + (guint64)(*at - '0');
+    const char *at = read_digits(begin, quick->end, &value);
     if (at == begin || at > begin + COUNT_DIGITS_MAX || (*begin == '0' && at > begin + 1) ||
         (*at != ',' && *at != '}'))
         return 0;
@@ -70,8 +101,7 @@ take_time(Quick *quick, gint64 *time_us)
     static const char literal[] = ",\"time\":\"";
     char *at = behind(quick, literal, sizeof literal - 1, USAGE_TIME_CHARS + 1);
 
-    if (!at || at[USAGE_TIME_CHARS] != '"' || !usage_is_printed_time(at) ||
-        !usage_parse_time(at, USAGE_TIME_CHARS, time_us))
+    if (!at || at[USAGE_TIME_CHARS] != '"' || !usage_parse_printed_time(at, time_us))
         return 0;
     quick->at = at + USAGE_TIME_CHARS + 1;
     return 1u << MEMBER_TIME;
@@ -82,25 +112,21 @@ take_sequence(Quick *quick, guint64 *sequence)
 {
     static const char literal[] = ",\"sequence\":\"";
     char *at = behind(quick, literal, sizeof literal - 1, SEQUENCE_DIGITS + 1);
-    guint64 value = 0;
-    guint bad = 0;
 
-    if (!at || at[0] != '0' || at[1] != '0' || at[SEQUENCE_DIGITS] != '"')
+    if (!at || memcmp(at, "0000", SEQUENCE_ZEROS) != 0 || at[SEQUENCE_DIGITS] != '"')
         return 0;
-    for (guint i = SEQUENCE_ZEROS; i < SEQUENCE_DIGITS; i++) {
-        guint digit = (guint)(guchar)at[i] - '0';
-        bad |= digit > 9;
-        value = value * 10 + digit;
-    }
-    if (bad)
+    guint64 high = usage_digits_load(at + SEQUENCE_ZEROS);
+    guint64 low = usage_digits_load(at + SEQUENCE_ZEROS + USAGE_DIGITS);
+    if (usage_digits_count(high) < USAGE_DIGITS || usage_digits_count(low) < USAGE_DIGITS)
         return 0;
-    *sequence = value;
+    *sequence = usage_digits_value(high) * 100000000 + usage_digits_value(low);
     quick->at = at + SEQUENCE_DIGITS + 1;
     return 1u << MEMBER_SEQUENCE;
 }
 
 #define TEXT(KEY, REQUIRED, NAME, FIELD)                                                           \
-    take_text(quick, ",\"" KEY "\":\"", sizeof(KEY) + 4, REQUIRED, MEMBER_##NAME, &event->FIELD)
+    take_text(quick, ",\"" KEY "\":\"", sizeof(KEY) + 4, REQUIRED, MEMBER_##NAME, &event->FIELD,   \
+              &event->sizes.FIELD)
 #define COUNT(KEY, NAME, FIELD)                                                                    \
     take_count(quick, ",\"" KEY "\":", sizeof(KEY) + 3, MEMBER_##NAME, &event->FIELD)
 

@@ -119,6 +119,50 @@ parse_seconds(const char *text, gint64 *seconds)
     return TRUE;
 }
 
+/* The values of eight characters' digits, as pattern has them: digits where it has '0', elsewhere
+ * the same. *bad: bits are set where it is otherwise. */
+static inline guint64
+load_as(const char *text, const char pattern[USAGE_DIGITS + 1], guint64 *bad)
+{
+    guint64 others = usage_digits_load(pattern); /* zero where there is a digit, below 0x80 */
+    guint64 values = usage_digits_load(text) ^ others;
+    guint64 nonzero = (others + USAGE_DIGITS_EACH(0x7f)) >> 7 & USAGE_DIGITS_EACH(1);
+
+    *bad |= (values & nonzero * 0xff) | (usage_digits_count(values) < USAGE_DIGITS);
+    return values;
+}
+
+/* The number that two digits are, the first in byte k. */
+static inline guint
+pair_at(guint64 digits, guint k)
+{
+    return usage_digits_pairs(digits) >> (8 * k) & 0xff;
+}
+
+gboolean
+usage_parse_printed_time(const char *text, gint64 *time_us)
+{
+    guint64 bad = 0;
+    guint64 date = load_as(text, "0000-00-", &bad);
+    guint64 clock = load_as(text + 8, "00T00:00", &bad);
+    guint64 second = load_as(text + 16, ":00.0000", &bad);
+    guint64 rest = load_as(text + 19, ".000000Z", &bad);
+    guint year = pair_at(date, 0) * 100 + pair_at(date, 2);
+    guint month = pair_at(date, 5);
+    guint day = pair_at(clock, 0);
+    guint hour = pair_at(clock, 3);
+    guint minute = pair_at(clock, 6);
+    guint seconds = pair_at(second, 1);
+
+    if (bad || year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
+        hour > 23 || minute > 59 || seconds > 59)
+        return FALSE;
+    gint64 all_seconds =
+        days_of(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * 60 + seconds;
+    *time_us = all_seconds * G_USEC_PER_SEC + (gint64)usage_digits_value(rest << 8);
+    return TRUE;
+}
+
 /* Reads ".", then digits. Returns: how many characters, 0 when no digit is there. */
 static gsize
 parse_fraction(const char *text, gsize size_bytes, gint64 *fraction_us)

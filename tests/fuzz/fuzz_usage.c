@@ -105,6 +105,16 @@ depth_max(const guint8 *data, size_t size_bytes)
     return depth;
 }
 
+static void
+check_sizes(const UsageEvent *event)
+{
+    UsageEvent counted = *event;
+
+    usage_event_measure(&counted);
+    g_assert_true(event->measured);
+    g_assert_cmpmem(&event->sizes, sizeof event->sizes, &counted.sizes, sizeof counted.sizes);
+}
+
 /* Prints what was read, and reads it again. object: what jansson has read. */
 static void
 check_print(const UsageEvent *event, json_t *object)
@@ -128,6 +138,8 @@ check_print(const UsageEvent *event, json_t *object)
     g_assert_cmpint(event->time_us, ==, reread.time_us);
     g_assert_cmpuint(event->present, ==, reread.present);
     g_assert_cmpuint(strlen(event->extra), ==, strlen(reread.extra));
+    check_sizes(event);
+    check_sizes(&reread);
     usage_event_print(&reread, again);
     g_assert_cmpstr(printed->str, ==, again->str);
 }

@@ -155,6 +155,40 @@ Test(usage_parse, counts_are_whole_numbers_from_0)
     }
 }
 
+Test(usage_parse, counts_of_any_length_are_read)
+{
+    static const char digits[] = "9223372036854775807";
+
+    for (guint size = 1; size < sizeof digits; size++) {
+        g_autofree char *bytes_in = g_strdup_printf("\"bytes_in\":%.*s", (int)size, digits);
+        g_autofree char *wall_us = g_strdup_printf("\"wall_us\":%.*s}}", (int)size, digits);
+        g_autofree char *first = with("\"bytes_in\":1000", bytes_in);
+        g_autofree char *last = with("\"wall_us\":9,\"node\":\"n07\"}}", wall_us);
+        g_autoptr(Line) first_line = parsed(first);
+        g_autoptr(Line) last_line = parsed(last);
+        guint64 expected = g_ascii_strtoull(strchr(bytes_in, ':') + 1, NULL, 10);
+        cr_expect_eq(first_line->event.bytes_in, expected);
+        cr_expect_eq(first_line->event.bytes_out, 300);
+        cr_expect_eq(last_line->event.wall_us, expected);
+        cr_expect_eq(last_line->event.cpu_us, 5);
+    }
+}
+
+Test(usage_parse, sequences_of_any_length_are_read)
+{
+    static const char digits[] = "18446744073709551615";
+
+    for (guint size = 1; size < sizeof digits; size++) {
+        char text[sizeof digits + 2] = "";
+        memset(text, '0', sizeof digits - 1);
+        memcpy(text + sizeof digits - 1 - size, digits, size);
+        g_autofree char *line_text = with("00000000000000000042", text);
+        g_autoptr(Line) line = parsed(line_text);
+        cr_expect_eq(line->event.sequence, g_ascii_strtoull(text, NULL, 10));
+        cr_expect_str_eq(line->event.extra, "");
+    }
+}
+
 Test(usage_parse, strings_and_sequences_of_another_kind_are_refused)
 {
     expect_refused("\"acme\"", "7", "subject");

@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "formats/usage_internal.h"
+
 static void
 expect_time(const char *text, gint64 expected_us)
 {
@@ -64,6 +66,28 @@ Test(usage_time, times_print_in_utc_with_microseconds)
     }
 }
 
+/* What nearly all lines have is read in a way of its own; it must not tell another time. */
+Test(usage_time, a_printed_time_with_any_character_changed_is_no_other_time)
+{
+    static const char *const texts[] = {
+        "2026-11-22T10:00:00.123456Z", "2024-02-29T19:39:49.000000Z", "9999-12-31T23:59:59.999999Z",
+        "0001-01-01T00:00:00.000001Z", "2023-02-28T08:08:08.080808Z"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        for (guint at = 0; at < USAGE_TIME_CHARS; at++)
+            for (guint byte = 0; byte < 256; byte++) {
+                g_autofree char *bytes = g_memdup2(texts[i], USAGE_TIME_CHARS);
+                gint64 got_us = 0;
+                gint64 expected_us = 0;
+                bytes[at] = (char)byte;
+                gboolean got = usage_parse_printed_time(bytes, &got_us);
+                gboolean good = usage_parse_time(bytes, USAGE_TIME_CHARS, &expected_us) &&
+                                usage_is_printed_time(bytes);
+                cr_assert_eq(got, good, "%.27s", bytes);
+                cr_assert_eq(got_us, got ? expected_us : 0, "%.27s", bytes);
+            }
+}
+
 Test(usage_time, digits_beyond_the_microsecond_are_cut)
 {
     expect_time("2026-11-22T10:00:00.1234569Z", 1795341600123456);
@@ -103,6 +127,8 @@ Test(usage_time, every_week_of_the_calendar_is_that_of_glib)
         cr_assert_eq(strncmp(text->str, expected, strlen(expected)), 0, "%s, not %s", text->str,
                      expected);
         cr_assert(usage_parse_time(text->str, text->len, &got_us));
+        cr_assert_eq(got_us, us, "%s", text->str);
+        cr_assert(usage_parse_printed_time(text->str, &got_us));
         cr_assert_eq(got_us, us, "%s", text->str);
     }
 }

@@ -67,6 +67,23 @@ expect_equal(const UsageEvent *got, const UsageEvent *expected)
     cr_expect_eq(got->present, expected->present, "%#x", got->present);
 }
 
+static void
+expect_measured(const UsageEvent *event)
+{
+    cr_expect(event->measured);
+    cr_expect_eq(event->sizes.id, strlen(event->id));
+    cr_expect_eq(event->sizes.source, strlen(event->source));
+    cr_expect_eq(event->sizes.type, strlen(event->type));
+    cr_expect_eq(event->sizes.subject, strlen(event->subject));
+    cr_expect_eq(event->sizes.writer, strlen(event->writer));
+    cr_expect_eq(event->sizes.request, strlen(event->request));
+    cr_expect_eq(event->sizes.op, strlen(event->op));
+    cr_expect_eq(event->sizes.format, strlen(event->format));
+    cr_expect_eq(event->sizes.status, strlen(event->status));
+    cr_expect_eq(event->sizes.node, strlen(event->node));
+    cr_expect_eq(event->sizes.extra, strlen(event->extra));
+}
+
 /* A line read, and the memory that its event borrows from. */
 typedef struct {
     char *text;
@@ -97,6 +114,8 @@ read_line(const char *text, gsize size_bytes)
     line->scratch = g_string_new("before");
     if (!usage_line_parse(line->text, size_bytes, line->scratch, &line->event, &line->reason))
         cr_assert_not_null(line->reason, "%s", text);
+    else
+        expect_measured(&line->event);
     return line;
 }
 
