@@ -27,40 +27,52 @@ gboolean parity_shape_parse(const char *text, ParityShape *shape, GError **error
 typedef gssize (*ParityRead)(gpointer data, guint64 offset, void *out, gsize size_bytes,
                              GError **error);
 
-/* Makes the parity of the file read by read, of size_bytes, and writes it to write in order.
- * threads: how many to work with. Memory: threads x (k + m) x 64 KiB. */
-typedef gboolean (*ParityWrite)(gpointer data, const void *bytes, gsize size_bytes, GError **error);
+/* Where bytes are written to, at an offset: parity grows in as many places at once as a stripe has
+ * parity blocks. Each byte is written once; never two calls at a time, but from any thread. */
+typedef gboolean (*ParityWrite)(gpointer data, guint64 offset, const void *bytes, gsize size_bytes,
+                                GError **error);
+
+/* How large the parity file of a file of size_bytes is. */
+guint64 parity_file_bytes(const ParityShape *shape, guint64 size_bytes);
+
+/* Makes the parity of the file read by read, of size_bytes, which it reads once. threads: how many
+ * to work with; read is called by all of them at once. Memory: 8 MiB a thread, or one stripe where
+ * that is more. A file that ends before size_bytes is MILLRACE_ERROR_IO. */
 gboolean parity_make(const ParityShape *shape, guint64 size_bytes, ParityRead read,
                      gpointer read_data, ParityWrite write, gpointer write_data, guint threads,
                      GError **error);
 
 /* What a check found. */
 typedef struct {
+    ParityShape shape;
+    guint64 file_bytes; /* the file's true size */
     guint64 block_bytes;
     guint64 stripe_count;
-    guint64 data_count;     /* blocks */
-    guint64 data_damaged;   /* of the file: flipped, or beyond its end */
-    guint64 parity_damaged; /* of the parity file */
-    guint64 stripes_beyond; /* with more damaged blocks than parity: cannot be repaired */
+    guint64 data_count;       /* blocks of the file */
+    guint64 data_damaged;     /* flipped, or beyond the file's end */
+    guint64 parity_count;     /* units of the parity file, and its two headers */
+    guint64 parity_damaged;   /* of these */
+    guint64 stripes_beyond;   /* with more lost than they have parity: cannot be repaired */
+    guint64 stripes_unproven; /* with all of their units lost, and so all hashes: whether the blocks
+                                 are right only a digest of the file can tell */
 } ParityReport;
 
-/* Checks a file of whatever size it has now against its parity, and, when repair is not NULL,
- * writes each block that differs in place: repair_file at an offset of the file, repair_parity at
- * an offset of the parity file (both over what was there; the file's true size is in *file_bytes).
- * Damaged headers of the parity file are survived by the copy at its end. Nothing is written for a
- * stripe that is beyond repair. FALSE and MILLRACE_ERROR_CORRUPT when neither header holds,
- * MILLRACE_ERROR_IO. */
+/* Checks a file of whatever size it has now against its parity, and, when repair_file is not NULL,
+ * writes each block that differs in place, at an offset of the file or the parity file: over what
+ * was there, or beyond its end. What is behind the true sizes (report.file_bytes,
+ * parity_file_bytes()) is the caller's to cut off. Damaged headers of the parity file are survived
+ * by any copy of one. Nothing is written for a stripe that is beyond repair; of an unproven one,
+ * the units. A report with nothing beyond and nothing unproven means that the file is whole now, or
+ * can be made so. FALSE and MILLRACE_ERROR_CORRUPT when no header holds, MILLRACE_ERROR_IO. */
 typedef struct {
     ParityRead read_file;
     ParityRead read_parity;
-    guint64 parity_bytes; /* as it is now */
-    gboolean (*repair_file)(gpointer data, guint64 offset, const void *bytes, gsize size_bytes,
-                            GError **error); /* may be NULL: only check */
-    gboolean (*repair_parity)(gpointer data, guint64 offset, const void *bytes, gsize size_bytes,
-                              GError **error);
-    gpointer data;
+    guint64 file_bytes; /* as they are now */
+    guint64 parity_bytes;
+    ParityWrite repair_file;   /* may be NULL: only check */
+    ParityWrite repair_parity; /* NULL: parity is left as it is */
+    gpointer data;             /* of all four */
 } ParityFiles;
-gboolean parity_check(const ParityFiles *files, guint64 *file_bytes, ParityReport *report,
-                      GError **error);
+gboolean parity_check(const ParityFiles *files, ParityReport *report, GError **error);
 
 #endif
