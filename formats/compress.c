@@ -56,6 +56,16 @@ compressor_new_entropy(void)
     return compressor;
 }
 
+Compressor *
+compressor_new_lasting(int level)
+{
+    Compressor *compressor = compressor_new(level);
+
+    gsize result = ZSTD_CCtx_setParameter(compressor->context, ZSTD_c_checksumFlag, 1);
+    g_assert(!ZSTD_isError(result));
+    return compressor;
+}
+
 void
 compressor_free(Compressor *compressor)
 {
@@ -101,6 +111,20 @@ decompressor_block(Decompressor *decompressor, const void *frame, gsize frame_si
     gsize size =
         ZSTD_decompressDCtx(decompressor->context, out, size_bytes, frame, frame_size_bytes);
     return size == size_bytes;
+}
+
+gsize
+zstd_frame_size(const void *bytes, gsize size_bytes)
+{
+    gsize size = ZSTD_findFrameCompressedSize(bytes, size_bytes);
+
+    return ZSTD_isError(size) ? 0 : size;
+}
+
+const char *
+zstd_version(void)
+{
+    return ZSTD_versionString();
 }
 
 gboolean

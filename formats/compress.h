@@ -14,6 +14,11 @@ Compressor *compressor_new(int level);
 /* For bytes that differ more than they repeat, as those of numbers do: hardly looks for
  * repetitions, which makes frames sooner, and often smaller. */
 Compressor *compressor_new_entropy(void);
+/* For files that other programs open, years from now: frames with a checksum of what they hold, and
+ * no window above 8 MiB. level: ZSTD_LEVEL_MIN to ZSTD_LEVEL_MAX. */
+#define ZSTD_LEVEL_MIN 1
+#define ZSTD_LEVEL_MAX 19
+Compressor *compressor_new_lasting(int level);
 void compressor_free(Compressor *compressor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Compressor, compressor_free)
 /* How large a block of size_bytes can become at worst. */
@@ -33,6 +38,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decompressor, decompressor_free)
  * Returns FALSE when it does not or is damaged; out then holds anything. */
 gboolean decompressor_block(Decompressor *decompressor, const void *frame, gsize frame_size_bytes,
                             void *out, gsize size_bytes);
+
+/* The size of the frame, or skippable frame, that the bytes begin with; 0 when it is damaged or not
+ * all there. */
+gsize zstd_frame_size(const void *bytes, gsize size_bytes);
+/* The library's version, as in "1.5.4". */
+const char *zstd_version(void);
 
 /* Do the bytes begin as a .zst file does? Needs ZSTD_HEAD_BYTES of them. */
 #define ZSTD_HEAD_BYTES 4
