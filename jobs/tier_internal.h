@@ -1,0 +1,56 @@
+/* tier_internal.h - what a kind of tier has to offer; tier.c checks names before it asks.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MILLRACE_JOBS_TIER_INTERNAL_H
+#define MILLRACE_JOBS_TIER_INTERNAL_H
+
+#include "jobs/tier.h"
+
+/* Bytes to be written: in memory, or else of a file, from its begin. */
+typedef struct {
+    const guint8 *bytes; /* borrowed */
+    int fd;              /* where bytes is NULL; borrowed */
+    guint64 size_bytes;
+} TierSource;
+
+/* Reads size_bytes at an offset; the source has to have them. name: for messages. */
+gboolean tier_source_read(const TierSource *source, const char *name, guint64 offset, void *out,
+                          gsize size_bytes, GError **error);
+/* Reads file back and compares it with its source: MILLRACE_ERROR_IO when a byte differs. */
+gboolean tier_source_compare(const TierSource *source, TierFile *file, GError **error);
+
+/* A kind's Tier and TierFile begin with these; tier.c fills them in. */
+typedef struct _TierKind TierKind;
+struct _Tier {
+    const TierKind *kind;
+    char *name; /* as it was opened */
+    int dir_fd; /* owned by the kind; -1 where there is none */
+};
+struct _TierFile {
+    Tier *tier;
+    char *name;
+    guint64 size_bytes;
+    int fd; /* owned by the kind; -1 where there is none */
+};
+
+/* As the functions of tier.h of the same names. */
+struct _TierKind {
+    Tier *(*open)(const char *where, gboolean create, GError **error);
+    void (*free)(Tier *tier);
+    gboolean (*lock)(Tier *tier, GError **error);
+    TierFile *(*file_open)(Tier *tier, const char *name, GError **error);
+    void (*file_close)(TierFile *file);
+    /* size_bytes: at least 1, and the file has them. */
+    gboolean (*file_read)(TierFile *file, guint64 offset, void *out, gsize size_bytes,
+                          GError **error);
+    /* Read back and compared before it returns. */
+    gboolean (*write)(Tier *tier, const char *name, const TierSource *source, GError **error);
+    gboolean (*append)(Tier *tier, const char *name, guint64 keep_bytes, const void *bytes,
+                       gsize size_bytes, GError **error);
+    /* In any order. */
+    GPtrArray *(*list)(Tier *tier, const char *folder, GError **error);
+    gboolean (*remove)(Tier *tier, const char *name, GError **error);
+};
+
+extern const TierKind tier_dir_kind;
+
+#endif
