@@ -121,6 +121,17 @@ zstd_frame_size(const void *bytes, gsize size_bytes)
     return ZSTD_isError(size) ? 0 : size;
 }
 
+gboolean
+zstd_is_data(const void *bytes, gsize size_bytes)
+{
+    guint32 magic = 0;
+
+    if (size_bytes < sizeof magic)
+        return FALSE;
+    memcpy(&magic, bytes, sizeof magic);
+    return GUINT32_FROM_LE(magic) == ZSTD_MAGICNUMBER;
+}
+
 const char *
 zstd_version(void)
 {

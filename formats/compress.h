@@ -42,6 +42,8 @@ gboolean decompressor_block(Decompressor *decompressor, const void *frame, gsize
 /* The size of the frame, or skippable frame, that the bytes begin with; 0 when it is damaged or not
  * all there. */
 gsize zstd_frame_size(const void *bytes, gsize size_bytes);
+/* Is this a frame that holds something, and not a skippable one? */
+gboolean zstd_is_data(const void *bytes, gsize size_bytes);
 /* The library's version, as in "1.5.4". */
 const char *zstd_version(void);
 

@@ -21,14 +21,17 @@ const SeekFrame *volume_tar_frame(const VolumeTar *tar, guint64 frame);
  * read and hashed. */
 typedef gboolean (*VolumeOnRecord)(const VolumeRecord *record, gpointer data, GError **error);
 
+/* What is done with a frame of a sample: nothing; it is decompressed and its checksums are looked
+ * at; it is parsed too, since a record begins where it does, and those that lie whole in it are
+ * told of. */
+enum { VOLUME_FRAME_SKIP, VOLUME_FRAME_READ, VOLUME_FRAME_PARSE };
+
 /* What a whole reading is told and tells. */
 typedef struct {
     guint threads;
     VolumeOnRecord on_record;
     gpointer data;
-    /* Frames to read, a byte each, or NULL for all. Records that do not lie whole in these are not
-     * told of. */
-    const guint8 *wanted;
+    const guint8 *wanted;          /* a byte for each frame, as above; NULL: the whole volume */
     char sha256[SHA256_CHARS + 1]; /* out: of the whole file, when all was read */
     guint64 frames_read;           /* out */
 } VolumeScan;

@@ -16,7 +16,10 @@ awk '
         only["jansson.h"] = "^formats/json\\.c$"
         only["xxhash.h"] = "^formats/[^/]*\\.[ch]$"
         only["zstd.h"] = "^formats/compress\\.c$"
-        only["openssl/"] = "^formats/sha256\\.c$"
+        only["openssl/"] = "^formats/(sha256|minisign)\\.c$"
+        only["archive"] = "^formats/tar(_[^/]*)?\\.c$"
+        only["isa-l"] = "^formats/parity(_[^/]*)?\\.c$"
+        only["curl/"] = "^jobs/tier_s3(_[^/]*)?\\.[ch]$"
     }
     function fail(text) {
         printf "%s:%d: %s\n", FILENAME, FNR, text > "/dev/stderr"

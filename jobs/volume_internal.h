@@ -1,0 +1,34 @@
+/* volume_internal.h - what volume_tar.c and volume_scan.c share.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MILLRACE_JOBS_VOLUME_INTERNAL_H
+#define MILLRACE_JOBS_VOLUME_INTERNAL_H
+
+#include "formats/compress.h"
+#include "formats/tar.h"
+#include "jobs/volume_read.h"
+
+/* The last frame has the tar's end as well. */
+#define VOLUME_FRAME_MAX_BYTES (VOLUME_FRAME_BYTES + TAR_END_BYTES)
+
+struct _VolumeTar {
+    TierFile *file;
+    char *name;
+    guint64 size_bytes;
+    guint64 table_offset;
+    GArray *frames; /* of SeekFrame */
+};
+
+typedef struct {
+    guint8 *compressed;
+    guint8 *bytes;
+    guint32 compressed_bytes;
+    guint32 size_bytes;
+} VolumeFrame;
+
+/* Reads a frame and checks its size and checksums. frame: cleared by volume_frame_clear() whether
+ * this fails or not. Any thread. */
+gboolean volume_frame_read(const VolumeTar *tar, guint64 index, Decompressor *decompressor,
+                           VolumeFrame *frame, GError **error);
+void volume_frame_clear(VolumeFrame *frame);
+
+#endif
