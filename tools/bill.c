@@ -59,26 +59,6 @@ bill_scan_options_check(const BillScanOptions *options, guint64 *memory_bytes, G
                                                 G_MAXINT64, memory_bytes, error);
 }
 
-gboolean
-bill_is_first_rank(void)
-{
-    const char *rank = g_getenv("OMPI_COMM_WORLD_RANK");
-
-    return !rank || strcmp(rank, "0") == 0;
-}
-
-int
-bill_conclude(Comm *comm, int code, const GError *error)
-{
-    gboolean told = g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED);
-    int own = !error ? code : told ? EXIT_ALL_DONE : millrace_error_exit_code(error);
-    int all = (int)comm_max(comm, own);
-
-    if (error && (!told || (all == EXIT_ALL_DONE && comm_rank(comm) == 0)))
-        tool_fail(error);
-    return all != EXIT_ALL_DONE || !told ? all : EXIT_INCOMPLETE;
-}
-
 int
 main(int argc, char **argv)
 {

@@ -5,8 +5,6 @@
 
 #include <glib.h>
 
-#include "mr/comm.h"
-
 int bill_check_prices_main(int argc, char **argv);
 int bill_run_main(int argc, char **argv);
 int bill_close_main(int argc, char **argv);
@@ -55,13 +53,5 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BillScanOptions, bill_scan_options_clear)
 /* Checks them. Returns FALSE and MILLRACE_ERROR_USAGE. */
 gboolean bill_scan_options_check(const BillScanOptions *options, guint64 *memory_bytes,
                                  GError **error);
-
-/* Is this the rank that says what is wrong with the options? */
-gboolean bill_is_first_rank(void);
-
-/* *Collective.* Ends a job: the rank where an error arose prints it, and all ranks return its exit
- * code, since mpirun's is that of the first rank to end. error: NULL where all went well, or where
- * only code says what did not. */
-int bill_conclude(Comm *comm, int code, const GError *error);
 
 #endif

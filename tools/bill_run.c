@@ -6,6 +6,7 @@
 
 #include "jobs/bill.h"
 #include "tools/bill.h"
+#include "tools/ranks.h"
 #include "tools/tool.h"
 
 typedef struct {
@@ -149,7 +150,7 @@ bill_run_main(int argc, char **argv)
 
     /* All ranks meet the same; were another to end first, mpirun would not let this one speak. */
     if (!parse(argc, argv, &options, &config, &error))
-        return bill_is_first_rank() ? tool_fail(error) : EXIT_ALL_DONE;
+        return ranks_is_first() ? tool_fail(error) : EXIT_ALL_DONE;
     g_auto(GStrv) expected = split_expected(options.expect);
     config.expected = (const char *const *)expected;
     sigaction(SIGTERM, &action, NULL);
@@ -162,7 +163,7 @@ bill_run_main(int argc, char **argv)
     gboolean good = bill_run(comm, &config, &report, &error);
     if (good && comm_rank(comm) == 0)
         code = conclude(&options, &report);
-    code = bill_conclude(comm, code, error);
+    code = ranks_conclude(comm, code, error);
     bill_report_clear(&report);
     comm_close(comm);
     return tool_finish(code);

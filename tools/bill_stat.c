@@ -8,6 +8,7 @@
 #include "jobs/bill_segments.h"
 #include "jobs/bill_stat.h"
 #include "tools/bill.h"
+#include "tools/ranks.h"
 #include "tools/tool.h"
 
 enum { TOP_DEFAULT = 10 };
@@ -95,7 +96,7 @@ stat_by(const StatOptions *options, const BillFolder *folder)
                           : comm_size(comm) > 1     ? 1
                                                     : g_get_num_processors();
     bill_by(comm, &config, write_out, &error);
-    int code = bill_conclude(comm, EXIT_ALL_DONE, error);
+    int code = ranks_conclude(comm, EXIT_ALL_DONE, error);
     comm_close(comm);
     return tool_finish(code);
 }

@@ -8,6 +8,7 @@
 #include "jobs/resize_name.h"
 #include "tools/progress.h"
 #include "tools/resize_options.h"
+#include "tools/ranks.h"
 #include "tools/tool.h"
 
 static int
@@ -70,15 +71,6 @@ conclude(const ResizeCommand *command, const ResizeReport *report, const GError 
     return tool_finish(code);
 }
 
-/* All ranks read the same options; one says what is wrong with them. */
-static gboolean
-is_first_rank(void)
-{
-    const char *rank = g_getenv("OMPI_COMM_WORLD_RANK");
-
-    return !rank || strcmp(rank, "0") == 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -87,7 +79,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     if (!resize_options_parse(&command, &argc, &argv, &error))
-        return is_first_rank() ? tool_fail(error) : millrace_error_exit_code(error);
+        return ranks_is_first() ? tool_fail(error) : EXIT_ALL_DONE;
     g_autofree char *worker = tool_find_program("millrace-imageworker");
     command.config.worker_program = worker;
     if (command.dry_run)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/ranks.h"
 #include "tools/tool.h"
 #include "tools/usage.h"
 
@@ -100,15 +101,6 @@ conclude(const UsageIngestReport *report, const UsageIngestConfig *config, const
     return tool_finish(code);
 }
 
-/* All ranks read the same options; one says what is wrong with them. */
-static gboolean
-is_first_rank(void)
-{
-    const char *rank = g_getenv("OMPI_COMM_WORLD_RANK");
-
-    return !rank || strcmp(rank, "0") == 0;
-}
-
 int
 usage_ingest_main(int argc, char **argv)
 {
@@ -117,7 +109,7 @@ usage_ingest_main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     if (!configure(&config, argc, argv, &error))
-        return is_first_rank() ? tool_fail(error) : millrace_error_exit_code(error);
+        return ranks_is_first() ? tool_fail(error) : EXIT_ALL_DONE;
     usage_ingest(&config, &report, &error);
     int code = conclude(&report, &config, error);
     usage_ingest_report_clear(&report);
