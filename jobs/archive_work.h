@@ -1,0 +1,18 @@
+/* archive_work.h - the folder in which a pack makes its volumes, found again by the next try with
+ * the same input. SPDX-License-Identifier: Apache-2.0 */
+#ifndef MILLRACE_JOBS_ARCHIVE_WORK_H
+#define MILLRACE_JOBS_ARCHIVE_WORK_H
+
+#include "jobs/tier.h"
+
+/* Its path: within scratch, or, when that is NULL, in the archive (a directory) or the system's
+ * folder for temporary files. input: what is packed, and how. (transfer full) */
+char *archive_work_path(const Tier *tier, const char *scratch, const void *input, gsize size_bytes);
+/* Opens it, making what is missing. A folder there that is somebody else's is
+ * MILLRACE_ERROR_CANT_CREATE: what is in it would be believed. */
+Tier *archive_work_open(const char *path, GError **error);
+/* Removes it and its files, and those of other packs in the same place that nobody has touched for
+ * a week. What cannot be removed is left. */
+void archive_work_remove(const char *path);
+
+#endif
