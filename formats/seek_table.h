@@ -23,6 +23,9 @@ typedef struct {
     guint32 checksum; /* low half of XXH64 (seed 0) of what is decompressed */
 } SeekFrame;
 
+/* The checksum of what a frame decompresses to. */
+guint32 seek_table_checksum(const void *bytes, gsize size_bytes);
+
 /* Appends a table of frames (of SeekFrame; offsets are not written). */
 void seek_table_print(const GArray *frames, GByteArray *out);
 

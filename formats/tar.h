@@ -17,6 +17,8 @@
  * and MILLRACE_ERROR_BAD_INPUT when tar cannot say it. */
 gboolean tar_header(const char *name, guint64 size_bytes, gint64 mtime_s, GByteArray *out,
                     GError **error);
+/* libarchive's version, as in "3.6.2". */
+const char *tar_version(void);
 /* How many zeros follow so many bytes of data. */
 guint tar_padding(guint64 size_bytes);
 
@@ -27,6 +29,7 @@ typedef gssize (*TarRead)(gpointer data, const void **bytes, GError **error);
 typedef struct {
     const char *name; /* bytes; borrowed until the next member */
     guint64 size_bytes;
+    guint64 offset; /* of its header (of a pax header before it), in the bytes that were read */
     gint64 mtime_s;
     gboolean is_file; /* a regular file, not sparse; nothing else is ever ours */
     const char *what; /* "symlink", "device", ...: for messages */
