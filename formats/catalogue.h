@@ -14,6 +14,7 @@
 
 #define CATALOGUE_VOLUME_CHARS 32 /* a volume's name: hexadecimal, of the SHA-256 of its bytes */
 #define CATALOGUE_MAX_BYTES    (1u << 30)
+#define CATALOGUE_TEXT_MAX     4096 /* bytes of a string of an entry; more are cut off */
 #define CATALOGUE_STEP_MAX_US  (35 * G_TIME_SPAN_DAY) /* see catalogue_vouched_us() */
 
 typedef enum {
@@ -25,11 +26,16 @@ typedef enum {
     CATALOGUE_CHECK, /* from here on no key is needed */
     CATALOGUE_REPAIR,
     CATALOGUE_RESTORE,
+    CATALOGUE_OTHER, /* of a later version: it is counted, and nothing more; never appended */
     CATALOGUE_KINDS
 } CatalogueKind;
 const char *catalogue_kind_name(CatalogueKind kind);
+/* Does an entry of the kind hold only with a checkpoint behind it? An unknown one does, as far as
+ * we know. */
+gboolean catalogue_kind_needs_key(CatalogueKind kind);
 
-/* One entry. Strings: borrowed; NULL where the kind has none of it. */
+/* One entry. Strings: borrowed; NULL where the kind has none of it. Those that are read have no
+ * control characters. */
 typedef struct {
     guint64 number; /* counts from 0 */
     gint64 time_us;
@@ -55,15 +61,15 @@ typedef struct {
     const char *class;
     const char *manifest;
     const char *minisig;
-    gint64 packed_us;
+    gint64 packed_us;       /* the last time, as class, manifest and the rest */
     gint64 retain_until_us; /* the latest of all */
     guint64 record_count;
     guint64 bytes;
     GPtrArray *holds; /* names of those not released, sorted */
     gboolean expired; /* its tombstone is there; a later pack brings it back */
     gint64 expired_us;
-    gint64 checked_us; /* of the last whole check; G_MININT64 when there was none */
-    const char *check_result;
+    gint64 checked_us;        /* of the last whole check since it was packed; G_MININT64: none */
+    const char *check_result; /* of that, or of a later sample that was not intact; NULL: none */
 } CatalogueVolume;
 
 typedef struct _Catalogue Catalogue;
@@ -78,6 +84,8 @@ Catalogue *catalogue_parse(const char *name, const char *text, gsize size_bytes,
 void catalogue_free(Catalogue *catalogue);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalogue, catalogue_free)
 
+/* Bytes at the end that do not hold, which the next writer cuts off: a torn line, and entries that
+ * need a checkpoint behind them and have none. */
 guint64 catalogue_torn_bytes(const Catalogue *catalogue);
 /* Checks each checkpoint's signature. keys: those it may be by. A checkpoint by none of them is
  * MILLRACE_ERROR_CORRUPT. */
@@ -107,18 +115,24 @@ const char *catalogue_last_manifest(const Catalogue *catalogue);
  * CATALOGUE_STEP_MAX_US. So a clock set ten years forward adds nothing, and time that nobody
  * witnessed is not counted: expiry may be late, never early. */
 gint64 catalogue_vouched_us(const Catalogue *catalogue, gint64 now_us);
-/* The latest of now_us and every entry's time: what retention counts from. */
+/* The latest of now_us and every entry's time: what retention counts from. Neither is beyond the
+ * year 9999; of no entries both are now_us. */
 gint64 catalogue_latest_us(const Catalogue *catalogue, gint64 now_us);
 
-/* Adds an entry behind those that hold; its number is set here, and the time is the caller's.
- * Entries without a checkpoint that need one are forgotten first. */
+/* Adds an entry behind those that hold; its number is set here, and the time is the caller's. It
+ * counts from now on, so one that needs the key must be signed before anything is written. Strings
+ * are copied; control characters become '?', what is no UTF-8 is percent-encoded. */
 void catalogue_append(Catalogue *catalogue, const CatalogueEntry *entry);
-/* Adds a checkpoint over all entries. */
+/* Adds a checkpoint over all entries, of which there is one at least. */
 void catalogue_sign(Catalogue *catalogue, const MinisignSecret *secret);
 /* What a file that was read by catalogue_parse() has to become: keep its first keep_bytes, then
  * write these. Borrowed until the next append. */
 const char *catalogue_pending(const Catalogue *catalogue, guint64 *keep_bytes, gsize *size_bytes);
+/* That has been done: nothing is pending any more. */
+void catalogue_written(Catalogue *catalogue);
 
+/* How many entries two logs have in common, from the first on. */
+guint64 catalogue_common(const Catalogue *a, const Catalogue *b);
 /* Does longer begin with all of shorter's entries that hold? (Then shorter can be replaced by it.)
  */
 gboolean catalogue_continues(const Catalogue *longer, const Catalogue *shorter);
