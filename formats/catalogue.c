@@ -116,37 +116,49 @@ keep_text(Catalogue *catalogue, const char *text)
     return g_string_chunk_insert_const(catalogue->strings, clean);
 }
 
+static gint64
+checked_time(gint64 time_us)
+{
+    g_assert(time_us >= CATALOGUE_TIME_MIN_US && time_us <= CATALOGUE_TIME_MAX_US);
+    return time_us;
+}
+
+static void
+copy_member(Catalogue *catalogue, const CatalogueEntry *entry, const CatalogueMember *member,
+            CatalogueEntry *copy)
+{
+    if (member->type == MEMBER_TIME) {
+        CATALOGUE_FIELD(copy, member, gint64) =
+            checked_time(CATALOGUE_FIELD(entry, member, const gint64));
+        return;
+    }
+    if (member->type == MEMBER_COUNT) {
+        CATALOGUE_FIELD(copy, member, guint64) = CATALOGUE_FIELD(entry, member, const guint64);
+        g_assert(CATALOGUE_FIELD(copy, member, guint64) <= G_MAXINT64);
+        return;
+    }
+    const char *text = CATALOGUE_FIELD(entry, member, const char *const);
+    g_assert(text || (member->optional >> entry->kind & 1) != 0);
+    if (!text)
+        return;
+    text = keep_text(catalogue, text);
+    g_assert(catalogue_text_is(member->type, text));
+    CATALOGUE_FIELD(copy, member, const char *) = text;
+}
+
 /* Only what the kind has, in strings of the catalogue. */
 static CatalogueEntry
 copy_entry(Catalogue *catalogue, const CatalogueEntry *entry)
 {
+    g_assert(entry->kind < CATALOGUE_OTHER);
     CatalogueEntry copy = {.number = catalogue->state.count,
-                           .time_us = entry->time_us,
+                           .time_us = checked_time(entry->time_us),
                            .actor = keep_text(catalogue, entry->actor),
                            .kind = entry->kind};
 
-    g_assert(entry->kind < CATALOGUE_OTHER);
-    g_assert(entry->time_us >= CATALOGUE_TIME_MIN_US && entry->time_us <= CATALOGUE_TIME_MAX_US);
-    for (guint i = 0; i < catalogue_member_count; i++) {
-        const CatalogueMember *member = &catalogue_members[i];
-        if ((member->kinds >> entry->kind & 1) == 0)
-            continue;
-        if (member->type == MEMBER_TIME) {
-            gint64 time_us = CATALOGUE_FIELD(entry, member, const gint64);
-            g_assert(time_us >= CATALOGUE_TIME_MIN_US && time_us <= CATALOGUE_TIME_MAX_US);
-            CATALOGUE_FIELD(&copy, member, gint64) = time_us;
-        } else if (member->type == MEMBER_COUNT) {
-            guint64 count = CATALOGUE_FIELD(entry, member, const guint64);
-            g_assert(count <= G_MAXINT64);
-            CATALOGUE_FIELD(&copy, member, guint64) = count;
-        } else {
-            const char *text = CATALOGUE_FIELD(entry, member, const char *const);
-            g_assert(text || (member->optional >> entry->kind & 1) != 0);
-            const char *kept = text ? keep_text(catalogue, text) : NULL;
-            g_assert(!kept || catalogue_text_is(member->type, kept));
-            CATALOGUE_FIELD(&copy, member, const char *) = kept;
-        }
-    }
+    for (guint i = 0; i < catalogue_member_count; i++)
+        if ((catalogue_members[i].kinds >> entry->kind & 1) != 0)
+            copy_member(catalogue, entry, &catalogue_members[i], &copy);
     return copy;
 }
 
