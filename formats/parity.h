@@ -22,6 +22,9 @@ typedef struct {
 /* Reads "10+2"; "none" is 0+0. FALSE and MILLRACE_ERROR_USAGE. */
 gboolean parity_shape_parse(const char *text, ParityShape *shape, GError **error);
 
+/* ISA-L's version, as in "2.30.0". */
+const char *parity_version(void);
+
 /* Where bytes are read from: returns how many it read, fewer than size_bytes only at the end, or -1
  * and error. */
 typedef gssize (*ParityRead)(gpointer data, guint64 offset, void *out, gsize size_bytes,
@@ -61,9 +64,10 @@ typedef struct {
  * writes each block that differs in place, at an offset of the file or the parity file: over what
  * was there, or beyond its end. What is behind the true sizes (report.file_bytes,
  * parity_file_bytes()) is the caller's to cut off. Damaged headers of the parity file are survived
- * by any copy of one. Nothing is written for a stripe that is beyond repair; of an unproven one,
- * the units. A report with nothing beyond and nothing unproven means that the file is whole now, or
- * can be made so. FALSE and MILLRACE_ERROR_CORRUPT when no header holds, MILLRACE_ERROR_IO. */
+ * by any copy of one; blocks whose reading fails with MILLRACE_ERROR_IO are lost ones. Nothing is
+ * written for a stripe that is beyond repair or unproven. A report with nothing beyond and nothing
+ * unproven means that the file is whole now, or can be made so. FALSE and MILLRACE_ERROR_CORRUPT
+ * when no header holds, or the error of a callback (of reading: other than _IO). */
 typedef struct {
     ParityRead read_file;
     ParityRead read_parity;
