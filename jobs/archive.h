@@ -36,8 +36,9 @@ typedef struct {
     gboolean write;
 } ArchiveOpen;
 Archive *archive_open(const ArchiveOpen *how, GError **error);
-void archive_free(Archive *archive);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, archive_free)
+/* (archive_free is a name of libarchive.) */
+void archive_close(Archive *archive);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Archive, archive_close)
 
 /* Reads a secret key's file. */
 MinisignSecret *archive_read_secret(const char *path, GError **error);
