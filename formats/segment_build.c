@@ -102,15 +102,14 @@ heap_reserve(SegmentGroup *group, gsize size_bytes)
 }
 
 static guint32
-heap_put_text(SegmentGroup *group, const char *text)
+heap_put_text(SegmentGroup *group, const char *text, guint32 size)
 {
-    if (*text == '\0')
+    if (size == 0)
         return 0;
-    gsize size = strlen(text);
     g_assert(size < HEAP_MAX_BYTES - EMPTY_BYTES);
-    guint32 place = heap_reserve(group, size + EMPTY_BYTES);
-    memcpy(group->heap + place, &(guint32){(guint32)size}, sizeof(guint32));
-    memcpy(group->heap + place + sizeof(guint32), text, size + 1);
+    guint32 place = heap_reserve(group, (gsize)size + EMPTY_BYTES);
+    memcpy(group->heap + place, &size, sizeof size);
+    memcpy(group->heap + place + sizeof size, text, (gsize)size + 1);
     return place;
 }
 
@@ -218,9 +217,9 @@ read_hex(const char *digits, guint8 bytes[4])
 
 /* Reads an id of USAGE_ID_CHARS lower-case digits. */
 static gboolean
-read_raw_id(const char *id, guint8 raw[COLUMN_ID_BYTES])
+read_raw_id(const char *id, guint32 size, guint8 raw[COLUMN_ID_BYTES])
 {
-    if (strlen(id) != USAGE_ID_CHARS)
+    if (size != USAGE_ID_CHARS)
         return FALSE;
     for (guint i = 0; i < COLUMN_ID_BYTES; i += 4)
         if (!read_hex(id + (gsize)2 * i, raw + i))
@@ -312,36 +311,71 @@ segment_builder_free(SegmentBuilder *builder)
     g_free(builder);
 }
 
-void
-segment_builder_add(SegmentBuilder *builder, const UsageEvent *event, guint64 identity)
+/* Gives the texts that repeat their codes. subject: its key, its slot fetched. */
+static void
+put_codes(SegmentChunk *chunk, SegmentRow *row, const UsageEvent *event,
+          const SegmentInternKey *subject)
 {
-    const char *const texts[SEGMENT_INTERNED] = {event->source, event->type, event->subject,
-                                                 event->writer, event->op,   event->format,
-                                                 event->status, event->node};
-    g_assert(*event->source != '\0' && event->present <= USAGE_HAS_ALL &&
-             event->time_us >= SEGMENT_TIME_MIN_US && event->time_us <= SEGMENT_TIME_MAX_US);
+    SegmentIntern *interned = chunk->interned;
+    const UsageSizes *sizes = &event->sizes;
+
+#define INTERN(PLACE, FIELD)                                                                       \
+    row->codes[PLACE] =                                                                            \
+        (guint16)segment_intern_add(&interned[PLACE], event->FIELD, sizes->FIELD, chunk->copies)
+    segment_intern_fetch_entry(&interned[SEGMENT_AT_SUBJECT], subject);
+    INTERN(SEGMENT_AT_SOURCE, source);
+    INTERN(SEGMENT_AT_TYPE, type);
+    INTERN(SEGMENT_AT_WRITER, writer);
+    INTERN(SEGMENT_AT_OP, op);
+    INTERN(SEGMENT_AT_FORMAT, format);
+    INTERN(SEGMENT_AT_STATUS, status);
+    INTERN(SEGMENT_AT_NODE, node);
+#undef INTERN
+    row->codes[SEGMENT_AT_SUBJECT] = (guint16)segment_intern_find(
+        &interned[SEGMENT_AT_SUBJECT], subject, event->subject, chunk->copies);
+}
+
+static void
+add_event(SegmentBuilder *builder, const UsageEvent *event, guint64 identity)
+{
     SegmentChunk *chunk = open_chunk(builder);
     SegmentGroup *group = chunk->open;
     SegmentRow *row = &group->rows[group->count];
+    const UsageSizes *sizes = &event->sizes;
+    /* Subjects are so many that their table is not in the cache. */
+    SegmentInternKey subject = segment_intern_key(event->subject, sizes->subject);
 
+    segment_intern_fetch_slot(&chunk->interned[SEGMENT_AT_SUBJECT], &subject);
     group->keys[group->count++] = (guint16)(identity >> (64 - SEGMENT_GROUP_BITS));
-    row->raw_id = read_raw_id(event->id, row->id);
+    row->raw_id = read_raw_id(event->id, sizes->id, row->id);
     if (!row->raw_id) {
-        guint32 place = heap_put_text(group, event->id);
+        guint32 place = heap_put_text(group, event->id, sizes->id);
         memcpy(row->id, &place, sizeof place);
     }
     row->time_us = event->time_us;
     row->sequence = event->sequence;
     put_counts(group, row, event);
-    row->request = heap_put_text(group, event->request);
-    row->extra = heap_put_text(group, event->extra);
+    row->request = heap_put_text(group, event->request, sizes->request);
+    row->extra = heap_put_text(group, event->extra, sizes->extra);
     row->present = (guint16)event->present;
-    for (guint i = 0; i < SEGMENT_INTERNED; i++)
-        row->codes[i] = (guint16)segment_intern_add(&chunk->interned[i], texts[i], chunk->copies);
-    gboolean is_source = *event->writer == '\0';
+    put_codes(chunk, row, event, &subject);
+    gboolean is_source = sizes->writer == 0;
     add_run(chunk, is_source, row->codes[is_source ? SEGMENT_AT_SOURCE : SEGMENT_AT_WRITER],
             event->sequence);
+}
 
+void
+segment_builder_add(SegmentBuilder *builder, const UsageEvent *event, guint64 identity)
+{
+    g_assert(*event->source != '\0' && event->present <= USAGE_HAS_ALL &&
+             event->time_us >= SEGMENT_TIME_MIN_US && event->time_us <= SEGMENT_TIME_MAX_US);
+    if (event->measured) {
+        add_event(builder, event, identity);
+    } else {
+        UsageEvent measured = *event;
+        usage_event_measure(&measured);
+        add_event(builder, &measured, identity);
+    }
     if (builder->event_count == 0 || event->time_us < builder->time_min_us)
         builder->time_min_us = event->time_us;
     if (builder->event_count == 0 || event->time_us > builder->time_max_us)

@@ -280,7 +280,7 @@ gather_values(Finish *finish)
         for (guint32 i = 0; i < texts->value_count; i++) {
             const SegmentInternEntry *entry = &entries[texts->found[i]];
             texts->values[i] = entry->text;
-            texts->size_bytes[i] = entry->size_bytes;
+            texts->size_bytes[i] = entry->key.size_bytes;
             __builtin_prefetch(entry->text);
         }
     }

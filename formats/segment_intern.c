@@ -7,8 +7,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "formats/same_bytes.h"
-
 enum { SLOTS_MIN = 32, ENTRIES_MIN = 16, AHEAD = 8 };
 
 void
@@ -36,7 +34,7 @@ grow_slots(SegmentIntern *intern)
     intern->slots = g_new0(guint32, count);
     intern->slot_mask = count - 1;
     for (guint32 code = 0; code < intern->count; code++) {
-        guint32 slot = intern->entries[code].hash & intern->slot_mask;
+        guint32 slot = intern->entries[code].key.hash & intern->slot_mask;
         while (intern->slots[slot] != 0)
             slot = (slot + 1) & intern->slot_mask;
         intern->slots[slot] = code + 1;
@@ -53,7 +51,7 @@ add_entry(SegmentIntern *intern, const SegmentInternEntry *entry)
         intern->capacity = MAX(ENTRIES_MIN, 2 * intern->capacity);
         intern->entries = g_renew(SegmentInternEntry, intern->entries, intern->capacity);
     }
-    guint32 slot = entry->hash & intern->slot_mask;
+    guint32 slot = entry->key.hash & intern->slot_mask;
     while (intern->slots[slot] != 0)
         slot = (slot + 1) & intern->slot_mask;
     intern->entries[intern->count] = *entry;
@@ -61,53 +59,77 @@ add_entry(SegmentIntern *intern, const SegmentInternEntry *entry)
     return intern->count - 1;
 }
 
+static inline gboolean
+is_text(const SegmentInternEntry *entry, const SegmentInternKey *key, const char *text)
+{
+    return ((entry->key.head ^ key->head) | (entry->key.tail ^ key->tail)) == 0 &&
+           entry->key.size_bytes == key->size_bytes &&
+           (key->size_bytes <= SEGMENT_INTERN_SHORT ||
+            memcmp(entry->text, text, key->size_bytes) == 0);
+}
+
 /* Returns: the code of a text, or the count when it is new. */
 static inline guint32
-find_entry(const SegmentIntern *intern, const char *text, guint32 size, guint32 hash)
+find_entry(const SegmentIntern *intern, const SegmentInternKey *key, const char *text)
 {
     if (!intern->slots)
         return 0;
-    for (guint32 slot = hash & intern->slot_mask; intern->slots[slot] != 0;
-         slot = (slot + 1) & intern->slot_mask) {
-        const SegmentInternEntry *entry = &intern->entries[intern->slots[slot] - 1];
-        if (entry->hash == hash && entry->size_bytes == size && same_bytes(entry->text, text, size))
+    for (guint32 slot = key->hash & intern->slot_mask; intern->slots[slot] != 0;
+         slot = (slot + 1) & intern->slot_mask)
+        if (is_text(&intern->entries[intern->slots[slot] - 1], key, text))
             return intern->slots[slot] - 1;
-    }
     return intern->count;
 }
 
 static guint32
-add_new(SegmentIntern *intern, const char *text, guint32 size, guint32 hash, GStringChunk *copies)
+add_new(SegmentIntern *intern, const SegmentInternKey *key, const char *text, GStringChunk *copies)
 {
-    const char *copy = g_string_chunk_insert_len(copies, text, (gssize)size);
+    const char *copy = g_string_chunk_insert_len(copies, text, (gssize)key->size_bytes);
 
-    intern->repeats = FALSE;
-    return intern->last = add_entry(
-               intern, &(SegmentInternEntry){.text = copy, .size_bytes = size, .hash = hash});
+    return add_entry(intern, &(SegmentInternEntry){.key = *key, .text = copy});
 }
 
 guint32
-segment_intern_find(SegmentIntern *intern, const char *text, GStringChunk *copies)
+segment_intern_search(SegmentIntern *intern, const SegmentInternKey *key, const char *text,
+                      GStringChunk *copies)
 {
-    gsize size = strlen(text);
-    guint32 hash = (guint32)XXH3_64bits(text, size);
-    guint32 code = find_entry(intern, text, (guint32)size, hash);
+    guint32 code = find_entry(intern, key, text);
 
-    g_assert(size < G_MAXUINT32);
-    if (code == intern->count)
-        return add_new(intern, text, (guint32)size, hash, copies);
-    intern->repeats = code == intern->last;
-    return intern->last = code;
+    return code < intern->count ? code : add_new(intern, key, text, copies);
+}
+
+SegmentInternKey
+segment_intern_long_key(const char *text, guint32 size_bytes)
+{
+    SegmentInternKey key = {.size_bytes = size_bytes,
+                            .hash = (guint32)XXH3_64bits(text, size_bytes)};
+
+    memcpy(&key.head, text, sizeof key.head);
+    memcpy(&key.tail, text + size_bytes - sizeof key.tail, sizeof key.tail);
+    return key;
+}
+
+guint32
+segment_intern_add_long(SegmentIntern *intern, const char *text, guint32 size_bytes,
+                        GStringChunk *copies)
+{
+    if (intern->last < intern->count) {
+        const SegmentInternEntry *last = &intern->entries[intern->last];
+        if (last->key.size_bytes == size_bytes && memcmp(last->text, text, size_bytes) == 0)
+            return intern->last;
+    }
+    SegmentInternKey key = segment_intern_long_key(text, size_bytes);
+    return intern->last = segment_intern_search(intern, &key, text, copies);
 }
 
 void
 segment_intern_unite(SegmentIntern *intern, const SegmentIntern *other, guint32 *codes)
 {
     for (guint32 i = 0; i < other->count; i++) {
-        if (intern->slots && i + AHEAD < other->count)
-            __builtin_prefetch(&intern->slots[other->entries[i + AHEAD].hash & intern->slot_mask]);
+        if (i + AHEAD < other->count)
+            segment_intern_fetch_slot(intern, &other->entries[i + AHEAD].key);
         const SegmentInternEntry *entry = &other->entries[i];
-        codes[i] = find_entry(intern, entry->text, entry->size_bytes, entry->hash);
+        codes[i] = find_entry(intern, &entry->key, entry->text);
         if (codes[i] == intern->count)
             codes[i] = add_entry(intern, entry);
     }

@@ -129,7 +129,7 @@ read_line(Reading *reading, char *text, gsize size_bytes)
         return;
     }
     guint64 seed = usage_source_seed(event.source);
-    guint64 identity = usage_identity_hash(seed, event.id, strlen(event.id));
+    guint64 identity = usage_identity_hash(seed, event.id, event.sizes.id);
     segment_builder_add(reading->lines->builder, &event, identity);
     reading->lines->event_count++;
 }
