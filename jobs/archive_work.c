@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/durable.h"
 #include "formats/sha256.h"
 
 #define PREFIX "pack-"
@@ -40,6 +41,10 @@ archive_work_open(const char *path, GError **error)
                     "%s: it is not yours; give another place by --scratch", path);
         return NULL;
     }
+    int fd = durable_folder_beneath(tier_dir_fd(work), ARCHIVE_WORK_USAGE, error);
+    if (fd < 0)
+        return NULL;
+    close(fd);
     return g_steal_pointer(&work);
 }
 
@@ -59,7 +64,7 @@ remove_folder(const char *path)
 static void
 remove_work(const char *path)
 {
-    static const char *const folders[] = {"volumes", "keys", "usage"};
+    static const char *const folders[] = {"volumes", "keys", ARCHIVE_WORK_USAGE};
 
     for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
         g_autofree char *folder = g_build_filename(path, folders[i], NULL);

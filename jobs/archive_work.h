@@ -5,11 +5,13 @@
 
 #include "jobs/tier.h"
 
+#define ARCHIVE_WORK_USAGE "usage" /* a folder in it, for segments as NDJSON */
+
 /* Its path: within scratch, or, when that is NULL, in the archive (a directory) or the system's
  * folder for temporary files. input: what is packed, and how. (transfer full) */
 char *archive_work_path(const Tier *tier, const char *scratch, const void *input, gsize size_bytes);
-/* Opens it, making what is missing. A folder there that is somebody else's is
- * MILLRACE_ERROR_CANT_CREATE: what is in it would be believed. */
+/* Opens it as a tier, with the folder for usage, making what is missing. A folder there that is
+ * somebody else's is MILLRACE_ERROR_CANT_CREATE: what is in it would be believed. */
 Tier *archive_work_open(const char *path, GError **error);
 /* Removes it and its files, and those of other packs in the same place that nobody has touched for
  * a week. What cannot be removed is left. */

@@ -13,6 +13,7 @@ static const struct {
     const char *does;
 } verbs[] = {
     {"keygen", archive_keygen_main, "make a pair of keys, as minisign's"},
+    {"pack", archive_pack_main, "put files and usage into volumes, and commit them"},
 };
 
 static void
