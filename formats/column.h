@@ -11,9 +11,11 @@
 #include "formats/compress.h"
 #include "formats/segment.h"
 
-#define COLUMN_ID_BYTES        (USAGE_ID_CHARS / 2)
-#define COLUMN_TEXT_MAX_BYTES  (1u << 30)  /* of a column's values, each with its NUL */
-#define COLUMN_SPELT_MAX_BYTES (64u << 20) /* values that repeat are spelt out up to here */
+#define COLUMN_ID_BYTES           (USAGE_ID_CHARS / 2)
+#define COLUMN_TEXT_MAX_BYTES     (1u << 30)  /* of a column's values, each with its NUL */
+#define COLUMN_SPELT_MAX_BYTES    (64u << 20) /* values that repeat are spelt out up to here */
+#define COLUMN_SPELLING_MAX_BYTES 64          /* of a prefix or pattern, with its NUL */
+#define COLUMN_TEXT_ROOM_BYTES    96          /* for one text of those, with its NUL */
 
 /* The first byte of a column: how it is encoded. A number keeps its meaning for good. */
 typedef enum {
@@ -63,17 +65,30 @@ typedef struct {
     gsize planes_capacity;
     guint32 *ascending; /* 0, 1, 2, …: the codes of texts that have a value each */
     gsize ascending_capacity;
-    gint64 *numbers;
-    gsize numbers_capacity;
 } ColumnDecoder;
 
 void column_decoder_init(ColumnDecoder *decoder);
 void column_decoder_release(ColumnDecoder *decoder);
 gsize column_decoder_size(const ColumnDecoder *decoder);
 
+/* A list of texts that is digits, or prefix and numbers, as long as nobody asks for the texts. */
+typedef struct {
+    ColumnEncoding encoding;
+    guint32 size_bytes;                      /* of pattern, and so of each text; or of the prefix */
+    char pattern[COLUMN_SPELLING_MAX_BYTES]; /* '0' where the texts' own digits are; or prefix */
+    guint8 places[COLUMN_SPELLING_MAX_BYTES]; /* of these digits */
+    guint place_count;
+    guint8 *packed; /* the digits, two a byte */
+    gsize packed_capacity;
+    guint width; /* digits at least */
+    guint64 *numbers;
+    gsize numbers_capacity;
+} ColumnSpelling;
+
 /* Texts as they were decoded, in memory that only grows. All zero at first. */
 typedef struct {
-    SegmentTexts texts;
+    SegmentTexts texts; /* values and size_bytes: NULL as long as they are not spelt */
+    ColumnSpelling spelling;
     char *bytes;
     gsize bytes_capacity;
     const char **values;
@@ -95,6 +110,17 @@ gboolean column_get_sequences(ColumnDecoder *decoder, const guint8 *bytes, gsize
 /* texts->texts borrows from texts, and from decoder until it reads a column of more events. */
 gboolean column_get_texts(ColumnDecoder *decoder, const guint8 *bytes, gsize size_bytes,
                           ColumnTexts *texts, guint32 count);
+/* The same, but texts that each event has one of its own of may be left as numbers or digits, which
+ * is all that most are asked for: column_spell() makes the values. */
+gboolean column_read_texts(ColumnDecoder *decoder, const guint8 *bytes, gsize size_bytes,
+                           ColumnTexts *texts, guint32 count);
+void column_spell(ColumnTexts *texts);
+/* The text of one event alone: of texts, or in room where it is not spelt. */
+const char *column_text(const ColumnTexts *texts, guint32 row, char room[COLUMN_TEXT_ROOM_BYTES],
+                        guint32 *size_bytes);
+/* The digits of the texts when all are USAGE_ID_CHARS of them and nothing else, not spelt yet:
+ * COLUMN_ID_BYTES each. Else NULL. */
+const guint8 *column_ids(const ColumnTexts *texts);
 
 /* Makes *memory, an array of items of this size, hold count of them; what was there is lost. */
 void column_grow(gpointer memory, gsize *capacity, gsize count, gsize item_size_bytes);

@@ -34,6 +34,9 @@ gboolean column_get_planes(ColumnDecoder *decoder, ByteReader *reader, gsize cou
 gboolean column_read_numbers(ColumnDecoder *decoder, ByteReader *reader, guint64 *numbers,
                              guint32 count, const SegmentTexts *writers);
 
+/* Makes room for so many values. */
+void column_texts_reserve(ColumnTexts *texts, guint32 count);
+
 /* Are the texts of so many events written as a dictionary, so that codes tell equal ones? */
 gboolean column_repeats(const SegmentTexts *texts, guint32 count);
 

@@ -68,15 +68,13 @@ column_decoder_release(ColumnDecoder *decoder)
     decompressor_free(decoder->decompressor);
     g_free(decoder->planes);
     g_free(decoder->ascending);
-    g_free(decoder->numbers);
     *decoder = (ColumnDecoder){0};
 }
 
 gsize
 column_decoder_size(const ColumnDecoder *decoder)
 {
-    return decoder->planes_capacity + decoder->ascending_capacity * sizeof *decoder->ascending +
-           decoder->numbers_capacity * sizeof *decoder->numbers;
+    return decoder->planes_capacity + decoder->ascending_capacity * sizeof *decoder->ascending;
 }
 
 /* Are these bytes so evenly spread that compressing them is not worth the try? Of n random bytes,

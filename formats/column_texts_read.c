@@ -1,5 +1,5 @@
-/* column_texts_read.c - columns of texts, decoded from bytes that nobody vouches for.
- * Values come out one behind the other, each with a NUL, and are UTF-8 for certain.
+/* column_texts_read.c - columns of texts, read from bytes that nobody vouches for.
+ * What is read is UTF-8 for certain, spelt (column_spell.c) or not.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -8,31 +8,6 @@
 /* A block of zstd has four bytes at least and gives 128 KiB at most. */
 #define ZSTD_RATIO_MAX (32 << 10)
 #define HIGH_BITS      G_GUINT64_CONSTANT(0x8080808080808080)
-
-void
-column_texts_release(ColumnTexts *texts)
-{
-    g_free(texts->bytes);
-    g_free(texts->values);
-    g_free(texts->size_bytes);
-    g_free(texts->codes);
-    *texts = (ColumnTexts){0};
-}
-
-gsize
-column_texts_size(const ColumnTexts *texts)
-{
-    return texts->bytes_capacity + texts->values_capacity * sizeof *texts->values +
-           texts->size_bytes_capacity * sizeof *texts->size_bytes +
-           texts->codes_capacity * sizeof *texts->codes;
-}
-
-static void
-reserve_values(ColumnTexts *texts, guint32 count)
-{
-    column_grow(&texts->values, &texts->values_capacity, count, sizeof *texts->values);
-    column_grow(&texts->size_bytes, &texts->size_bytes_capacity, count, sizeof *texts->size_bytes);
-}
 
 static guint64
 load_word(const char *bytes)
@@ -97,171 +72,81 @@ get_plain(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, guint3
     if (bytes != (const guint8 *)texts->bytes)
         memcpy(texts->bytes, bytes, size);
     memset(texts->bytes + size, 0, sizeof(guint64));
-    reserve_values(texts, count);
+    column_texts_reserve(texts, count);
     return split_values(texts, size, count);
-}
-
-static void
-write_digits(char *to, const guint8 *packed, const guint8 *places, guint place_count)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (guint i = 0; i < place_count; i++)
-        to[places[i]] = digits[i % 2 == 0 ? packed[i / 2] >> 4 : packed[i / 2] & 15];
-}
-
-/* The same for what nearly every id is: USAGE_ID_CHARS digits and nothing else. */
-static void
-write_ids(char *to, const guint8 *packed, guint32 count)
-{
-    static gsize once;
-    static char pairs[256][2];
-
-    if (g_once_init_enter(&once)) {
-        static const guint8 places[] = {0, 1};
-        for (guint i = 0; i < G_N_ELEMENTS(pairs); i++)
-            write_digits(pairs[i], &(guint8){(guint8)i}, places, 2);
-        g_once_init_leave(&once, 1);
-    }
-    for (guint32 i = 0; i < count; i++) {
-        for (guint k = 0; k < COLUMN_ID_BYTES; k++)
-            memcpy(to + 2 * k, pairs[packed[k]], 2);
-        to[USAGE_ID_CHARS] = '\0';
-        to += USAGE_ID_CHARS + 1;
-        packed += COLUMN_ID_BYTES;
-    }
 }
 
 static gboolean
 get_hex(ByteReader *reader, ColumnTexts *texts, guint32 count)
 {
-    guint8 places[COLUMN_HEX_MAX_BYTES];
-    char pattern[COLUMN_HEX_MAX_BYTES + 1] = {0};
-    guint place_count = 0;
+    ColumnSpelling *spelling = &texts->spelling;
     guint32 size = bytes_get_u8(reader);
     const guint8 *given = bytes_get_blob(reader, size);
 
     if (!given || size > COLUMN_HEX_MAX_BYTES)
         return FALSE;
+    memset(spelling->pattern, 0, sizeof spelling->pattern);
+    spelling->size_bytes = size;
+    spelling->place_count = 0;
     for (guint i = 0; i < size; i++) {
         if (given[i] == 0)
-            places[place_count++] = (guint8)i;
-        pattern[i] = given[i] == 0 ? '0' : (char)given[i];
+            spelling->places[spelling->place_count++] = (guint8)i;
+        spelling->pattern[i] = given[i] == 0 ? '0' : (char)given[i];
     }
-    gsize packed_size = (place_count + 1) / 2;
-    const guint8 *packed = bytes_get_blob(reader, packed_size * count);
+    gsize packed_size = (gsize)(spelling->place_count + 1) / 2 * count;
+    const guint8 *packed = bytes_get_blob(reader, packed_size);
     if (!packed || (guint64)count * (size + 1) > COLUMN_TEXT_MAX_BYTES ||
-        !g_utf8_validate(pattern, size, NULL))
+        !g_utf8_validate(spelling->pattern, size, NULL))
         return FALSE;
-
-    reserve_values(texts, count);
-    column_grow(&texts->bytes, &texts->bytes_capacity, (gsize)count * (size + 1), 1);
-    if (size == USAGE_ID_CHARS && place_count == size)
-        write_ids(texts->bytes, packed, count);
-    for (guint32 i = 0; i < count; i++) {
-        char *text = texts->bytes + (gsize)i * (size + 1);
-        texts->values[i] = text;
-        texts->size_bytes[i] = size;
-        if (size == USAGE_ID_CHARS && place_count == size)
-            continue;
-        memcpy(text, pattern, size + 1);
-        write_digits(text, packed + i * packed_size, places, place_count);
-    }
+    column_grow(&spelling->packed, &spelling->packed_capacity, packed_size, 1);
+    if (packed_size > 0)
+        memcpy(spelling->packed, packed, packed_size);
     return TRUE;
-}
-
-/* The eight digits of a number below 10^8, the first in the lowest byte: it is halved into numbers
- * of four digits, these into numbers of two, these into digits, all halves of a step at once. A
- * multiplication and a shift stand for each division: 10486 / 2^20 for 1 / 100, 103 / 2^10 for 1 /
- * 10, exact for numbers this small. */
-static guint64
-split_digits(guint32 number)
-{
-    guint64 fours = number / 10000 | (guint64)(number % 10000) << 32;
-    guint64 firsts = fours * 10486 >> 20 & G_GUINT64_CONSTANT(0x0000007f0000007f);
-    guint64 twos = firsts | (fours - firsts * 100) << 16;
-    firsts = twos * 103 >> 10 & G_GUINT64_CONSTANT(0x000f000f000f000f);
-    return firsts | (twos - firsts * 10) << 8;
-}
-
-/* Writes a number of at least width digits, of which there are at most eight. Returns: how many;
- * behind them, eight bytes from to on are overwritten. */
-static guint
-write_short_number(char *to, guint32 number, guint width)
-{
-    guint64 digits = split_digits(number);
-    guint zeros = digits ? (guint)__builtin_ctzll(digits) / 8 : 7;
-    guint count = MAX(8 - zeros, width);
-    guint64 text =
-        GUINT64_TO_LE((digits | G_GUINT64_CONSTANT(0x3030303030303030)) >> (8 * (8 - count)));
-
-    memcpy(to, &text, sizeof text);
-    return count;
-}
-
-static guint
-write_number(char *to, guint64 number, guint width)
-{
-    char digits[COLUMN_DIGITS_MAX];
-    guint count = 0;
-
-    if (number < 100000000 && width <= 8)
-        return write_short_number(to, (guint32)number, width);
-    do {
-        digits[COLUMN_DIGITS_MAX - ++count] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0 || count < width);
-    memcpy(to, digits + COLUMN_DIGITS_MAX - count, count);
-    return count;
 }
 
 static gboolean
 get_numbered(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, guint32 count)
 {
-    char prefix[COLUMN_PREFIX_MAX_BYTES + 1] = {0};
+    ColumnSpelling *spelling = &texts->spelling;
     guint64 beyond = 1;
+    guint64 highest = 0;
     gsize prefix_size = bytes_get_u8(reader);
     const guint8 *given = bytes_get_blob(reader, prefix_size);
     guint width = bytes_get_u8(reader);
 
     if (!reader->ok || prefix_size > COLUMN_PREFIX_MAX_BYTES || width > COLUMN_DIGITS_MAX ||
-        !g_utf8_validate((const char *)given, (gssize)prefix_size, NULL))
+        !g_utf8_validate((const char *)given, (gssize)prefix_size, NULL) ||
+        count * (prefix_size + COLUMN_DIGITS_MAX + 1) > COLUMN_TEXT_MAX_BYTES)
         return FALSE;
-    memcpy(prefix, given, prefix_size);
-    column_grow(&decoder->numbers, &decoder->numbers_capacity, count, sizeof *decoder->numbers);
-    guint64 *numbers = (guint64 *)decoder->numbers;
-    if (!column_read_numbers(decoder, reader, numbers, count, NULL))
-        return FALSE;
-    gsize text_max = prefix_size + COLUMN_DIGITS_MAX + 1;
-    if (count * text_max > COLUMN_TEXT_MAX_BYTES)
+    memset(spelling->pattern, 0, sizeof spelling->pattern);
+    memcpy(spelling->pattern, given, prefix_size);
+    spelling->size_bytes = (guint32)prefix_size;
+    spelling->width = width;
+    column_grow(&spelling->numbers, &spelling->numbers_capacity, count, sizeof *spelling->numbers);
+    if (!column_read_numbers(decoder, reader, spelling->numbers, count, NULL))
         return FALSE;
     for (guint i = 0; i < COLUMN_DIGITS_MAX; i++)
         beyond *= 10;
-
-    reserve_values(texts, count);
-    column_grow(&texts->bytes, &texts->bytes_capacity, count * text_max, 1);
-    char *to = texts->bytes;
-    for (guint32 i = 0; i < count; i++) {
-        if (numbers[i] >= beyond)
-            return FALSE;
-        for (gsize k = 0; k < prefix_size; k += sizeof(guint64))
-            memcpy(to + k, prefix + k, sizeof(guint64)); /* there is room for the digits anyway */
-        guint32 size = (guint32)prefix_size + write_number(to + prefix_size, numbers[i], width);
-        to[size] = '\0';
-        texts->values[i] = to;
-        texts->size_bytes[i] = size;
-        to += size + 1;
-    }
-    return TRUE;
+    for (guint32 i = 0; i < count; i++)
+        highest = MAX(highest, spelling->numbers[i]);
+    return highest < beyond;
 }
 
+/* Reads a list; texts->texts has its values where they are spelt. */
 static gboolean
 get_list(ColumnDecoder *decoder, ByteReader *reader, guint8 encoding, ColumnTexts *texts,
          guint32 count)
 {
+    gboolean good = FALSE;
+
+    texts->texts = (SegmentTexts){.value_count = count};
+    texts->spelling.encoding = encoding;
     switch (encoding) {
     case COLUMN_PLAIN:
-        return get_plain(decoder, reader, texts, count);
+        good = get_plain(decoder, reader, texts, count);
+        texts->texts.values = texts->values;
+        texts->texts.size_bytes = texts->size_bytes;
+        return good;
     case COLUMN_HEX:
         return get_hex(reader, texts, count);
     case COLUMN_NUMBERED:
@@ -317,31 +202,36 @@ ascending_codes(ColumnDecoder *decoder, guint32 count)
 }
 
 gboolean
-column_get_texts(ColumnDecoder *decoder, const guint8 *bytes, gsize size_bytes, ColumnTexts *texts,
-                 guint32 count)
+column_read_texts(ColumnDecoder *decoder, const guint8 *bytes, gsize size_bytes, ColumnTexts *texts,
+                  guint32 count)
 {
     ByteReader reader = byte_reader(bytes, size_bytes);
     guint8 encoding = bytes_get_u8(&reader);
-    guint32 value_count = count;
-    const guint32 *codes = NULL;
 
     if (encoding == COLUMN_DICTIONARY) {
-        value_count = bytes_get_u32(&reader);
+        guint32 value_count = bytes_get_u32(&reader);
         if (value_count == 0 || value_count > count ||
             !get_list(decoder, &reader, bytes_get_u8(&reader), texts, value_count))
             return FALSE;
+        column_spell(texts);
         column_grow(&texts->codes, &texts->codes_capacity, count, sizeof *texts->codes);
         if (!get_codes(decoder, &reader, value_count, texts->codes, count))
             return FALSE;
-        codes = texts->codes;
+        texts->texts.codes = texts->codes;
     } else {
         if (!get_list(decoder, &reader, encoding, texts, count))
             return FALSE;
-        codes = ascending_codes(decoder, count);
+        texts->texts.codes = ascending_codes(decoder, count);
     }
-    texts->texts = (SegmentTexts){.value_count = value_count,
-                                  .values = texts->values,
-                                  .size_bytes = texts->size_bytes,
-                                  .codes = codes};
     return reader.at == reader.end;
+}
+
+gboolean
+column_get_texts(ColumnDecoder *decoder, const guint8 *bytes, gsize size_bytes, ColumnTexts *texts,
+                 guint32 count)
+{
+    if (!column_read_texts(decoder, bytes, size_bytes, texts, count))
+        return FALSE;
+    column_spell(texts);
+    return TRUE;
 }

@@ -43,6 +43,7 @@ typedef enum {
 } SegmentColumn;
 #define SEGMENT_TEXTS       SEGMENT_TIME /* how many columns are texts */
 #define SEGMENT_ALL_COLUMNS ((1u << SEGMENT_COLUMNS) - 1)
+#define SEGMENT_UNHASHED    (1u << SEGMENT_COLUMNS) /* beside a mask: identities are not wanted */
 
 /* Sequences of one writer that lie in a segment: first to last, all there. */
 typedef struct {
@@ -124,13 +125,29 @@ gboolean segment_block_read(SegmentBlock *block, SegmentReader *reader, guint bu
                             guint32 columns, GError **error);
 guint32 segment_block_count(const SegmentBlock *block);
 /* Decoded columns; borrowed until the block is read into for another bucket, or freed. */
-const SegmentTexts *segment_block_texts(const SegmentBlock *block, SegmentColumn column);
+const SegmentTexts *segment_block_texts(SegmentBlock *block, SegmentColumn column);
+/* The text of one event. Where few are asked for, this spares making those of the others.
+ * Borrowed until the next call for this column, too. */
+const char *segment_block_text(SegmentBlock *block, SegmentColumn column, guint32 row,
+                               guint32 *size_bytes);
+/* The texts of a column whose events have one of their own each, as far as they are a prefix and a
+ * number of at least width digits. Borrowed as columns are. */
+typedef struct {
+    const char *prefix;
+    guint32 prefix_bytes;
+    guint width;
+    const guint64 *numbers; /* by event */
+} SegmentNumbered;
+/* Returns FALSE when they are not, or are spelt already. */
+gboolean segment_block_numbered(const SegmentBlock *block, SegmentColumn column,
+                                SegmentNumbered *numbered);
 /* Numbers, event by event; times and sequences too. */
 const gint64 *segment_block_numbers(const SegmentBlock *block, SegmentColumn column);
-/* The usage_identity_hash() of each event; needs SEGMENT_ID and SEGMENT_SOURCE. Checked against the
- * bucket when it is made: events that do not belong there are MILLRACE_ERROR_CORRUPT at reading. */
+/* The usage_identity_hash() of each event; needs SEGMENT_ID and SEGMENT_SOURCE, read without
+ * SEGMENT_UNHASHED. Checked against the bucket when it is made: events that do not belong there are
+ * MILLRACE_ERROR_CORRUPT at reading. */
 const guint64 *segment_block_identities(SegmentBlock *block);
 /* An event of a block with all columns read. Its strings are borrowed as the columns are. */
-void segment_block_event(const SegmentBlock *block, guint32 row, UsageEvent *event);
+void segment_block_event(SegmentBlock *block, guint32 row, UsageEvent *event);
 
 #endif

@@ -2,11 +2,16 @@
  * it: the checksum first, then each size and code, then what the columns mean together.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
+#include "formats/column_id.h"
 #include "formats/segment_internal.h"
 
 #define BIT(column) (1u << (column))
 #define IDENTITY_OF (BIT(SEGMENT_ID) | BIT(SEGMENT_SOURCE))
+/* Columns that are not wanted are read along where they are smaller than another read costs. */
+enum { GAP_MAX_BYTES = 4096 };
 
 typedef struct {
     gint64 *values;
@@ -20,7 +25,8 @@ struct _SegmentBlock {
     guint32 columns; /* that it has */
     ColumnDecoder decoder;
     ColumnTexts texts[SEGMENT_TEXTS];
-    Numbers numbers[SEGMENT_COLUMNS]; /* those of numbers */
+    char rooms[SEGMENT_TEXTS][COLUMN_TEXT_ROOM_BYTES]; /* for a text of each */
+    Numbers numbers[SEGMENT_COLUMNS];                  /* those of numbers */
     guint64 *identities;
     gsize identities_capacity;
     gboolean has_identities;
@@ -89,8 +95,8 @@ decode_column(SegmentBlock *block, const SegmentFooter *footer, guint column, co
               gsize size_bytes)
 {
     if (column < SEGMENT_TEXTS)
-        return column_get_texts(&block->decoder, bytes, size_bytes, &block->texts[column],
-                                block->count);
+        return column_read_texts(&block->decoder, bytes, size_bytes, &block->texts[column],
+                                 block->count);
     Numbers *numbers = &block->numbers[column];
     column_grow(&numbers->values, &numbers->capacity, block->count, sizeof *numbers->values);
     gboolean decoded =
@@ -101,9 +107,46 @@ decode_column(SegmentBlock *block, const SegmentFooter *footer, guint column, co
     return decoded && numbers_hold(footer, column, numbers->values, block->count);
 }
 
-/* Reads the columns from first up to end, which lie one behind the other. */
 static gboolean
-read_columns(SegmentBlock *block, SegmentReader *reader, guint first, guint end, GError **error)
+check_and_decode(SegmentBlock *block, SegmentReader *reader, guint column, const guint8 *bytes,
+                 GError **error)
+{
+    const SegmentContents *contents = segment_reader_contents(reader);
+    const SegmentColumnPlace *place = &contents->columns[block->bucket * SEGMENT_COLUMNS + column];
+
+    if (segment_checksum(bytes, place->size_bytes, block->bucket, column) != place->checksum)
+        return segment_reader_corrupt(reader, error, block->bucket, column,
+                                      "the checksum does not hold");
+    if (!decode_column(block, &contents->footer, column, bytes, place->size_bytes))
+        return segment_reader_corrupt(reader, error, block->bucket, column, "it cannot be decoded");
+    block->columns |= BIT(column);
+    return TRUE;
+}
+
+/* Where the columns end that are read together with that at first. */
+static guint
+find_end(const SegmentColumnPlace *places, guint first, guint32 wanted)
+{
+    guint end = first + 1;
+    gsize gap_bytes = 0;
+
+    for (guint column = end; column < SEGMENT_COLUMNS; column++) {
+        if (wanted & BIT(column)) {
+            end = column + 1;
+            gap_bytes = 0;
+            continue;
+        }
+        gap_bytes += places[column].size_bytes;
+        if (gap_bytes > GAP_MAX_BYTES)
+            break;
+    }
+    return end;
+}
+
+/* Reads what is wanted of the columns from first up to end, which lie one behind the other. */
+static gboolean
+read_columns(SegmentBlock *block, SegmentReader *reader, guint first, guint end, guint32 wanted,
+             GError **error)
 {
     const SegmentContents *contents = segment_reader_contents(reader);
     const SegmentColumnPlace *places = &contents->columns[block->bucket * SEGMENT_COLUMNS];
@@ -115,24 +158,40 @@ read_columns(SegmentBlock *block, SegmentReader *reader, guint first, guint end,
         return FALSE;
     for (guint column = first; column < end; column++) {
         const guint8 *bytes = block->stored + (places[column].offset - places[first].offset);
-        gsize size_bytes = places[column].size_bytes;
-        if (segment_checksum(bytes, size_bytes, block->bucket, column) != places[column].checksum)
-            return segment_reader_corrupt(reader, error, block->bucket, column,
-                                          "the checksum does not hold");
-        if (!decode_column(block, &contents->footer, column, bytes, size_bytes))
-            return segment_reader_corrupt(reader, error, block->bucket, column,
-                                          "it cannot be decoded");
-        block->columns |= BIT(column);
+        if (wanted & BIT(column) && !check_and_decode(block, reader, column, bytes, error))
+            return FALSE;
     }
     return TRUE;
+}
+
+/* The same as below, for ids of USAGE_ID_CHARS digits: nearly all of them. */
+static void
+hash_ids(SegmentBlock *block, const guint8 *ids, const guint32 *sources)
+{
+    for (guint32 i = 0; i < block->count; i++) {
+        char id[USAGE_ID_CHARS];
+        column_id_spell(ids + (gsize)i * COLUMN_ID_BYTES, id);
+        block->identities[i] = XXH3_64bits_withSeed(id, sizeof id, block->seeds[sources[i]]);
+    }
+}
+
+/* The usage_identity_hash() of each. */
+static void
+hash_texts(SegmentBlock *block, const guint32 *sources)
+{
+    for (guint32 i = 0; i < block->count; i++) {
+        guint32 size = 0;
+        const char *id = segment_block_text(block, SEGMENT_ID, i, &size);
+        block->identities[i] = usage_identity_hash(block->seeds[sources[i]], id, size);
+    }
 }
 
 /* Makes the identities, and checks that they belong into the bucket. */
 static gboolean
 make_identities(SegmentBlock *block, SegmentReader *reader, GError **error)
 {
-    const SegmentTexts *ids = &block->texts[SEGMENT_ID].texts;
-    const SegmentTexts *sources = &block->texts[SEGMENT_SOURCE].texts;
+    const SegmentTexts *sources = segment_block_texts(block, SEGMENT_SOURCE);
+    const guint8 *ids = column_ids(&block->texts[SEGMENT_ID]);
     guint bucket_bits = segment_reader_footer(reader)->bucket_bits;
     guint64 wrong = 0;
 
@@ -141,14 +200,12 @@ make_identities(SegmentBlock *block, SegmentReader *reader, GError **error)
     column_grow(&block->seeds, &block->seeds_capacity, sources->value_count, sizeof *block->seeds);
     for (guint32 i = 0; i < sources->value_count; i++)
         block->seeds[i] = usage_source_seed(sources->values[i]);
-    for (guint32 i = 0; i < block->count; i++) {
-        guint32 id = ids->codes[i];
-        guint64 identity = usage_identity_hash(block->seeds[sources->codes[i]], ids->values[id],
-                                               ids->size_bytes[id]);
-        block->identities[i] = identity;
-        if (bucket_bits > 0)
-            wrong |= identity >> (64 - bucket_bits) ^ block->bucket;
-    }
+    if (ids)
+        hash_ids(block, ids, sources->codes);
+    else
+        hash_texts(block, sources->codes);
+    for (guint32 i = 0; bucket_bits > 0 && i < block->count; i++)
+        wrong |= block->identities[i] >> (64 - bucket_bits) ^ block->bucket;
     if (wrong != 0)
         return segment_reader_corrupt(reader, error, block->bucket, SEGMENT_ID,
                                       "an event is of another bucket");
@@ -179,17 +236,20 @@ segment_block_read(SegmentBlock *block, SegmentReader *reader, guint bucket, gui
         block->has_identities = TRUE;
         return TRUE;
     }
+    const SegmentColumnPlace *places =
+        &segment_reader_contents(reader)->columns[bucket * SEGMENT_COLUMNS];
     for (guint first = 0; first < SEGMENT_COLUMNS; first++) {
-        guint end = first;
-        while (wanted & BIT(end))
-            end++;
-        if (end > first && !read_columns(block, reader, first, end, error))
+        if (!(wanted & BIT(first)))
+            continue;
+        guint end = find_end(places, first, wanted);
+        if (!read_columns(block, reader, first, end, wanted, error))
             return FALSE;
         first = end;
     }
-    if ((block->columns & IDENTITY_OF) == IDENTITY_OF && !block->has_identities)
-        return make_identities(block, reader, error);
-    return TRUE;
+    if (columns & SEGMENT_UNHASHED || block->has_identities ||
+        (block->columns & IDENTITY_OF) != IDENTITY_OF)
+        return TRUE;
+    return make_identities(block, reader, error);
 }
 
 guint32
@@ -199,10 +259,33 @@ segment_block_count(const SegmentBlock *block)
 }
 
 const SegmentTexts *
-segment_block_texts(const SegmentBlock *block, SegmentColumn column)
+segment_block_texts(SegmentBlock *block, SegmentColumn column)
 {
     g_assert(column < SEGMENT_TEXTS && block->columns & BIT(column));
+    if (block->count > 0)
+        column_spell(&block->texts[column]);
     return &block->texts[column].texts;
+}
+
+const char *
+segment_block_text(SegmentBlock *block, SegmentColumn column, guint32 row, guint32 *size_bytes)
+{
+    g_assert(column < SEGMENT_TEXTS && block->columns & BIT(column) && row < block->count);
+    return column_text(&block->texts[column], row, block->rooms[column], size_bytes);
+}
+
+gboolean
+segment_block_numbered(const SegmentBlock *block, SegmentColumn column, SegmentNumbered *numbered)
+{
+    const ColumnTexts *texts = &block->texts[column];
+    const ColumnSpelling *spelling = &texts->spelling;
+
+    g_assert(column < SEGMENT_TEXTS && block->columns & BIT(column));
+    if (block->count == 0 || texts->texts.values || spelling->encoding != COLUMN_NUMBERED)
+        return FALSE;
+    *numbered = (SegmentNumbered){spelling->pattern, spelling->size_bytes, spelling->width,
+                                  spelling->numbers};
+    return TRUE;
 }
 
 const gint64 *
@@ -220,9 +303,10 @@ segment_block_identities(SegmentBlock *block)
 }
 
 static const char *
-text_of(const SegmentBlock *block, SegmentColumn column, guint32 row)
+text_of(SegmentBlock *block, SegmentColumn column, guint32 row)
 {
-    const SegmentTexts *texts = &block->texts[column].texts;
+    const SegmentTexts *texts = segment_block_texts(block, column);
+
     return texts->values[texts->codes[row]];
 }
 
@@ -233,7 +317,7 @@ number_of(const SegmentBlock *block, SegmentColumn column, guint32 row)
 }
 
 void
-segment_block_event(const SegmentBlock *block, guint32 row, UsageEvent *event)
+segment_block_event(SegmentBlock *block, guint32 row, UsageEvent *event)
 {
     g_assert(row < block->count && block->columns == SEGMENT_ALL_COLUMNS);
     *event = (UsageEvent){

@@ -138,6 +138,7 @@ scan(const BillExplainConfig *config, const BillFolder *folder, Search *search, 
         .paths = (const char *const *)paths->pdata,
         .segment_count = paths->len,
         .numbers = search->sku->quantity == SEGMENT_COLUMNS ? 0 : 1u << search->sku->quantity,
+        .ids = TRUE,
         .thread_count = config->thread_count,
         .rank_count = 1,
         .memory_bytes = config->memory_bytes};

@@ -1,5 +1,5 @@
 /* bill_scan.c - from segments to events, each once: a range of identities at a time is read from
- * every segment, its copies meet (bill_dedupe.c), and what counts goes to the visitor.
+ * every segment (bill_rows.c), its copies meet, and what counts of them goes to the visitor.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/bill_scan.h"
 
@@ -10,8 +10,6 @@
 #include "jobs/bill_rows.h"
 
 enum {
-    SOON = 8, /* events ahead */
-    LATER = 16,
     RANGE_BITS_MAX = 20,
     RANGE_EVENTS_MIN = 4096 /* smaller ones are all overhead */
 };
@@ -45,43 +43,50 @@ scan_source(const ScanThread *thread, guint32 source)
 const char *
 scan_writer(const ScanThread *thread, guint32 writer)
 {
-    return interner_text(bill_rows_writers(thread->rows), writer);
+    return interner_text(bill_writers_names(bill_rows_writers(thread->rows)), writer);
 }
 
 void
 scan_seen_writers(const ScanThread *thread, GHashTable *names)
 {
-    bill_rows_seen(thread->rows, names);
+    bill_writers_seen(bill_rows_writers(thread->rows), names);
 }
 
 void
 scan_print_id(const ScanEvent *event, GString *out)
 {
-    copy_print_id(event->copy, out);
+    guint32 size_bytes = 0;
+
+    if (event->copy) {
+        copy_print_id(event->copy, out);
+        return;
+    }
+    const char *id = segment_block_text(event->block, SEGMENT_ID, event->row, &size_bytes);
+    g_string_append_len(out, id, (gssize)size_bytes);
 }
 
 const char *
 scan_customer(const ScanThread *thread, guint32 customer)
 {
-    return interner_text(bill_rows_customers(thread->rows), customer);
+    return interner_text(bill_customers_names(bill_rows_customers(thread->rows)), customer);
 }
 
 guint32
 scan_customer_count(const ScanThread *thread)
 {
-    return interner_count(bill_rows_customers(thread->rows));
+    return interner_count(bill_customers_names(bill_rows_customers(thread->rows)));
 }
 
 gsize
 scan_customers_size(const ScanThread *thread)
 {
-    return interner_size(bill_rows_customers(thread->rows));
+    return bill_customers_size(bill_rows_customers(thread->rows));
 }
 
 void
 scan_customers_clear(ScanThread *thread)
 {
-    interner_clear(bill_rows_customers(thread->rows));
+    bill_customers_clear(bill_rows_customers(thread->rows));
 }
 
 static void
@@ -114,14 +119,20 @@ decoded_count(const Extent *extent, guint range_bits)
     return sum;
 }
 
-/* As many ranges as make one fit into a thread's memory; and beyond that as many as cost next to
- * nothing, since a range that fits into the cache is deduplicated several times as fast. */
+/* What a thread may hold of the identities of a range, and the same of the events that may have
+ * copies. */
+static gsize
+room_bytes(const ScanConfig *config)
+{
+    return config->memory_bytes / config->thread_count / 2;
+}
+
+/* As many ranges as make the identities of one fit into a thread's memory; and beyond that as many
+ * as cost next to nothing, since what fits into the cache is done several times as fast. */
 static guint
 choose_range_bits(const ScanConfig *config, const Extent *extent)
 {
-    guint64 event_bytes =
-        dedupe_event_size((guint)__builtin_popcount(config->numbers)) + BILL_ROWS_TEXT_BYTES;
-    guint64 room = MAX(1, config->memory_bytes / config->thread_count / event_bytes);
+    guint64 room = MAX(1, room_bytes(config) / bill_rows_noted_size());
     guint bits = 0;
 
     while (bits < RANGE_BITS_MAX && extent->event_count >> bits > room)
@@ -131,21 +142,6 @@ choose_range_bits(const ScanConfig *config, const Extent *extent)
            decoded_count(extent, bits + 1) <= extent->event_count + extent->event_count / 8)
         bits++;
     return bits;
-}
-
-static gboolean
-read_range(ScanThread *thread, guint64 range, GError **error)
-{
-    const Scan *scan = thread->scan;
-
-    bill_rows_begin(thread->rows, scan->event_count >> scan->range_bits, range, scan->range_bits);
-    for (guint i = 0; i < scan->config->segment_count; i++)
-        if (!bill_rows_read(thread->rows, thread->readers[i], i, error))
-            return FALSE;
-    const ScanCounts *read = bill_rows_counts(thread->rows);
-    thread->counts.read_count += read->read_count;
-    thread->counts.identity_sum += read->identity_sum;
-    return TRUE;
 }
 
 static gboolean
@@ -206,18 +202,15 @@ end_range(ScanThread *thread, gboolean last, GError **error)
            scan->visitor->range_done(scan->data, thread, thread->number, last, error);
 }
 
+/* Visits what counts of the events that were compared. */
 static gboolean
-visit_range(ScanThread *thread, GError **error)
+visit_compared(ScanThread *thread, GError **error)
 {
     const Scan *scan = thread->scan;
     const Dedupe *dedupe = bill_rows_dedupe(thread->rows);
 
     for (guint32 i = 0; i < dedupe_count(dedupe); i++) {
         const Copy *first = dedupe_copy(dedupe, i);
-        if (scan->visitor->expect && i + LATER < dedupe_count(dedupe))
-            scan->visitor->expect(scan->data, thread->number,
-                                  dedupe_copy(dedupe, i + SOON)->customer,
-                                  dedupe_copy(dedupe, i + LATER)->customer);
         if (!first->is_first)
             continue;
         const Copy *winner = dedupe_winner(dedupe, first);
@@ -238,6 +231,32 @@ visit_range(ScanThread *thread, GError **error)
         if (!scan->visitor->event(scan->data, thread, thread->number, &event, error))
             return FALSE;
     }
+    return TRUE;
+}
+
+static gboolean
+run_range(ScanThread *thread, guint64 range, GError **error)
+{
+    const Scan *scan = thread->scan;
+    BillRows *rows = thread->rows;
+
+    bill_rows_begin(rows, scan->event_count >> scan->range_bits, range, scan->range_bits);
+    for (guint i = 0; i < scan->config->segment_count; i++)
+        if (!bill_rows_note(rows, thread->readers[i], error))
+            return FALSE;
+    guint32 slice_count = bill_rows_sift(rows, room_bytes(scan->config));
+    for (guint32 slice = 0; slice < slice_count; slice++) {
+        bill_rows_begin_slice(rows, slice);
+        for (guint i = 0; i < scan->config->segment_count; i++)
+            if (!bill_rows_read(rows, thread->readers[i], i, error))
+                return FALSE;
+        if (!visit_compared(thread, error))
+            return FALSE;
+    }
+    const ScanCounts *counts = bill_rows_counts(rows);
+    thread->counts.read_count += counts->read_count;
+    thread->counts.identity_sum += counts->identity_sum;
+    thread->counts.distinct_count += counts->distinct_count;
     return end_range(thread, FALSE, error);
 }
 
@@ -273,7 +292,7 @@ run_ranges(ScanThread *thread, GError **error)
             g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED, "interrupted");
             return FALSE;
         }
-        if (!read_range(thread, range, error) || !visit_range(thread, error))
+        if (!run_range(thread, range, error))
             return FALSE;
     }
 }
@@ -287,7 +306,8 @@ thread_main(gpointer data)
 
     g_assert(scan);
     thread->readers = g_new0(SegmentReader *, scan->config->segment_count + 1);
-    thread->rows = bill_rows_new(scan->config, scan->visitor->class_new, scan->data);
+    BillRowsFor whom = {scan->config, scan->visitor, scan->data, thread, thread->number};
+    thread->rows = bill_rows_new(&whom);
     if (!run_ranges(thread, &error))
         fail(scan, error);
     bill_rows_free(thread->rows);

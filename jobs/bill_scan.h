@@ -2,7 +2,9 @@
  * segments they lie in, and one of them counts. Rules: formats/README.md, "Usage event v1, Copies".
  *
  * The space of identities is cut into 2^n ranges, as many as the memory budget asks for; ranges are
- * spread over ranks and threads, and no event is ever sent anywhere.
+ * spread over ranks and threads, and no event is ever sent anywhere. A range is read twice: first
+ * its identities alone, which tell what may have copies (bill_twins.c); then the rest, when all
+ * others are visited at once, and only these are kept and compared (bill_dedupe.c).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_BILL_SCAN_H
 #define MILLRACE_JOBS_BILL_SCAN_H
@@ -33,7 +35,9 @@ typedef struct {
     gint64 known_time_us;  /* of what counted by the known segments alone; G_MAXINT64: of nothing */
     const gint64 *numbers; /* of the columns asked for, in the order of SegmentColumn */
     guint segment;         /* index into the config's: the lowest of those that hold a copy */
-    gconstpointer copy;    /* for scan_print_id() */
+    gconstpointer copy;    /* for scan_print_id(); NULL: it is in the block */
+    SegmentBlock *block;
+    guint32 row;
 } ScanEvent;
 
 typedef struct {
@@ -69,7 +73,7 @@ const char *scan_writer(const ScanThread *thread, guint32 writer);
  * copies of the range at hand have within the config's seen_from_us to seen_to_us; those that do
  * not count too. */
 void scan_seen_writers(const ScanThread *thread, GHashTable *names);
-/* Appends the event's id. */
+/* Appends the event's id; only where the config asks for ids. */
 void scan_print_id(const ScanEvent *event, GString *out);
 /* The customer of an event, and how many this thread knows. */
 const char *scan_customer(const ScanThread *thread, guint32 customer);
@@ -98,6 +102,7 @@ typedef struct {
     guint segment_count;
     const gboolean *known; /* by segment: has a bill been made of it? NULL: of all */
     guint32 numbers;       /* mask of the number columns that events shall have */
+    gboolean ids;          /* will scan_print_id() be called? */
     guint thread_count;    /* of this rank */
     guint rank;
     guint rank_count;

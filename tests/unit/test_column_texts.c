@@ -48,6 +48,24 @@ static void G_GNUC_PRINTF(2, 3) add(Columns *columns, const char *format, ...)
     va_end(arguments);
 }
 
+/* Each text by itself is the same as among the others. */
+static void
+expect_single(Columns *columns)
+{
+    const GByteArray *out = columns->out;
+    guint32 count = columns->texts->len;
+
+    cr_assert(column_read_texts(&columns->decoder, out->data, out->len, &columns->decoded, count));
+    for (guint32 i = 0; i < count; i++) {
+        char room[COLUMN_TEXT_ROOM_BYTES];
+        guint32 size_bytes = 0;
+        const char *text = column_text(&columns->decoded, i, room, &size_bytes);
+        const char *expected = g_ptr_array_index(columns->texts, i);
+        cr_assert_str_eq(text, expected);
+        cr_assert_eq(size_bytes, strlen(expected));
+    }
+}
+
 /* The column in out gives the texts, and nothing shorter or longer does. */
 static void
 expect_decoded(Columns *columns)
@@ -55,6 +73,7 @@ expect_decoded(Columns *columns)
     GByteArray *out = columns->out;
     guint32 count = columns->texts->len;
 
+    expect_single(columns);
     cr_assert(column_get_texts(&columns->decoder, out->data, out->len, &columns->decoded, count));
     const SegmentTexts *texts = &columns->decoded.texts;
     for (guint32 i = 0; i < count; i++) {

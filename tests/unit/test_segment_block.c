@@ -50,6 +50,66 @@ Test(segment_block, columns_come_alone_and_more_of_them_later)
     }
 }
 
+Test(segment_block, the_text_of_one_event_is_that_among_all_of_them)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autoptr(SegmentReader) reader = open_events(&scratch, 0);
+    g_autoptr(SegmentBlock) single = segment_block_new();
+    g_autoptr(SegmentBlock) whole = segment_block_new();
+
+    fixture_read(single, reader, 1);
+    fixture_read(whole, reader, 1);
+    for (guint column = 0; column < SEGMENT_TEXTS; column++) {
+        const SegmentTexts *texts = segment_block_texts(whole, column);
+        for (guint32 i = 0; i < segment_block_count(whole); i += 7) {
+            guint32 size_bytes = 0;
+            const char *text = segment_block_text(single, column, i, &size_bytes);
+            cr_assert_str_eq(text, texts->values[texts->codes[i]]);
+            cr_assert_eq(size_bytes, strlen(text));
+        }
+    }
+}
+
+Test(segment_block, texts_that_are_numbered_are_told_by_their_numbers)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autoptr(SegmentReader) reader = open_events(&scratch, 0);
+    g_autoptr(SegmentBlock) block = segment_block_new();
+    SegmentNumbered numbered;
+
+    fixture_read(block, reader, 2);
+    cr_expect_not(segment_block_numbered(block, SEGMENT_SUBJECT, &numbered), "they repeat");
+    cr_expect_not(segment_block_numbered(block, SEGMENT_ID, &numbered), "they are digits");
+    cr_assert(segment_block_numbered(block, SEGMENT_REQUEST, &numbered));
+    cr_expect_eq(numbered.prefix_bytes, 2);
+    cr_expect_arr_eq(numbered.prefix, "r-", 2);
+    for (guint32 i = 0; i < segment_block_count(block); i++) {
+        guint32 size_bytes = 0;
+        const char *request = segment_block_text(block, SEGMENT_REQUEST, i, &size_bytes);
+        cr_assert_eq(numbered.numbers[i], g_ascii_strtoull(request + 2, NULL, 10));
+    }
+    segment_block_texts(block, SEGMENT_REQUEST);
+    cr_expect_not(segment_block_numbered(block, SEGMENT_REQUEST, &numbered), "they are spelt");
+}
+
+Test(segment_block, identities_are_made_only_when_they_are_wanted)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autoptr(SegmentReader) reader = open_events(&scratch, 0);
+    g_autoptr(SegmentBlock) block = segment_block_new();
+    const guint32 columns = BIT(SEGMENT_ID) | BIT(SEGMENT_SOURCE);
+
+    cr_assert(segment_block_read(block, reader, 0, columns | SEGMENT_UNHASHED, NULL));
+    gsize before = segment_block_size(block);
+    cr_assert(segment_block_read(block, reader, 0, columns, NULL));
+    cr_expect_geq(segment_block_size(block), before + segment_block_count(block) * sizeof(guint64));
+    const SegmentTexts *ids = segment_block_texts(block, SEGMENT_ID);
+    guint64 seed = usage_source_seed("//millrace/job/nightly");
+    for (guint32 i = 0; i < segment_block_count(block); i++)
+        cr_assert_eq(segment_block_identities(block)[i],
+                     usage_identity_hash(seed, ids->values[i], ids->size_bytes[i]));
+}
+
 Test(segment_block, texts_have_their_sizes_and_a_nul)
 {
     g_auto(Scratch) scratch = scratch_new();
