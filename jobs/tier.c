@@ -12,7 +12,7 @@
 
 #include "jobs/tier_internal.h"
 
-enum { NAME_MAX_CHARS = 200, COMPARE_BYTES = 1 << 20 };
+enum { NAME_MAX_CHARS = 200, COMPARE_BYTES = 4 << 20 };
 
 /* A file's own name: nothing that a shell, a URL or a folder could take for something else. */
 static gboolean
@@ -102,9 +102,10 @@ tier_source_compare(const TierSource *source, TierFile *file, GError **error)
 Tier *
 tier_open(const char *where, gboolean create, GError **error)
 {
-    const TierKind *kind = &tier_dir_kind;
+    gboolean is_s3 = g_str_has_prefix(where, "s3://");
+    const TierKind *kind = is_s3 ? &tier_s3_kind : &tier_dir_kind;
 
-    if (strcmp(where, "-") == 0 || *where == '\0' || strstr(where, "://")) {
+    if (strcmp(where, "-") == 0 || *where == '\0' || (!is_s3 && strstr(where, "://"))) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                     "\"%s\": expected a folder or s3://BUCKET/PREFIX", where);
         return NULL;

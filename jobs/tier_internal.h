@@ -52,5 +52,6 @@ struct _TierKind {
 };
 
 extern const TierKind tier_dir_kind;
+extern const TierKind tier_s3_kind;
 
 #endif
