@@ -35,7 +35,7 @@ made_free(gpointer data)
     Made *made = data;
 
     g_array_unref(made->digests);
-    g_byte_array_unref(made->compressed);
+    g_clear_pointer(&made->compressed, g_byte_array_unref);
     g_free(made);
 }
 
@@ -57,6 +57,7 @@ typedef struct {
 
 typedef struct {
     GByteArray *tar;
+    GByteArray *compressed;
     Compressor *compressor;
 } MakerState;
 
@@ -67,6 +68,7 @@ maker_new(gpointer data)
     MakerState *state = g_new0(MakerState, 1);
 
     state->tar = g_byte_array_new();
+    state->compressed = g_byte_array_new();
     state->compressor = compressor_new_lasting(writing->write->level);
     return state;
 }
@@ -77,6 +79,7 @@ maker_free(gpointer data)
     MakerState *state = data;
 
     g_byte_array_unref(state->tar);
+    g_byte_array_unref(state->compressed);
     compressor_free(state->compressor);
     g_free(state);
 }
@@ -89,18 +92,19 @@ make_frame(gpointer data, guint64 index, gpointer writing_data, GError **error)
     Made *made = g_new0(Made, 1);
 
     made->digests = g_array_new(FALSE, FALSE, sizeof(ArchiveDigest));
-    made->compressed = g_byte_array_new();
     if (!archive_frame_make(writing->write->plan, writing->first + index * writing->step,
                             state->tar, made->digests, error)) {
         made_free(made);
         return NULL;
     }
     gsize bound = compressor_bound(state->tar->len);
-    g_byte_array_set_size(made->compressed, (guint)bound);
+    g_byte_array_set_size(state->compressed, (guint)bound);
     gsize size = compressor_block(state->compressor, state->tar->data, state->tar->len,
-                                  made->compressed->data, bound);
+                                  state->compressed->data, bound);
     g_assert(size > 0);
-    g_byte_array_set_size(made->compressed, (guint)size);
+    /* Copied, so that large buffers stay with their threads and are not mapped anew each time. */
+    made->compressed = g_byte_array_sized_new((guint)size);
+    g_byte_array_append(made->compressed, state->compressed->data, (guint)size);
     made->frame = (SeekFrame){.compressed_bytes = (guint32)size,
                               .bytes = state->tar->len,
                               .checksum = seek_table_checksum(state->tar->data, state->tar->len)};

@@ -13,6 +13,7 @@ typedef struct {
     VolumeTar *tar;
     VolumeScan *scan;
     Ordered *frames;
+    GAsyncQueue *spare;  /* of VolumeFrame: their buffers are used again */
     VolumeFrame *frame;  /* the one that is being parsed */
     GArray *chosen;      /* of guint64: numbers of the frames that are read */
     guint64 *starts;     /* where each frame begins in the tar */
@@ -46,8 +47,10 @@ static gpointer
 read_frame(gpointer state, guint64 index, gpointer data, GError **error)
 {
     const Scanning *scanning = data;
-    VolumeFrame *frame = g_new0(VolumeFrame, 1);
+    VolumeFrame *frame = g_async_queue_try_pop(scanning->spare);
 
+    if (!frame)
+        frame = g_new0(VolumeFrame, 1);
     if (volume_frame_read(scanning->tar, g_array_index(scanning->chosen, guint64, index), state,
                           frame, error))
         return frame;
@@ -63,7 +66,8 @@ take_frame(Scanning *scanning, GError **error)
 {
     GError *failure = NULL;
 
-    g_clear_pointer(&scanning->frame, frame_free);
+    if (scanning->frame)
+        g_async_queue_push(scanning->spare, g_steal_pointer(&scanning->frame));
     scanning->frame = ordered_next(scanning->frames, &failure);
     if (!scanning->frame) {
         if (!failure)
@@ -259,6 +263,7 @@ volume_scan(VolumeTar *tar, VolumeScan *scan, GError **error)
     scanning.file_sha256 = scan->wanted ? NULL : sha256_new();
     scanning.sha256 = sha256_new();
     scanning.keep = g_string_new(NULL);
+    scanning.spare = g_async_queue_new_full(frame_free);
     scan->frames_read = 0;
     scan->sha256[0] = '\0';
     scanning.frames = ordered_new(&read_work, &scanning, scanning.chosen->len, scan->threads);
@@ -266,6 +271,7 @@ volume_scan(VolumeTar *tar, VolumeScan *scan, GError **error)
                                  : scan_all(&scanning, error) && finish_file(&scanning, error);
     ordered_free(scanning.frames);
     g_clear_pointer(&scanning.frame, frame_free);
+    g_async_queue_unref(scanning.spare);
     g_clear_pointer(&scanning.file_sha256, sha256_free);
     sha256_free(scanning.sha256);
     g_string_free(scanning.keep, TRUE);

@@ -75,6 +75,17 @@ volume_tar_frame(const VolumeTar *tar, guint64 frame)
     return &g_array_index(tar->frames, SeekFrame, frame);
 }
 
+/* What was in the buffer is not kept. */
+static void
+reserve(guint8 **buffer, gsize *capacity_bytes, gsize size_bytes)
+{
+    if (*buffer && *capacity_bytes >= size_bytes)
+        return;
+    g_free(*buffer);
+    *capacity_bytes = MAX(size_bytes, 1);
+    *buffer = g_malloc(*capacity_bytes);
+}
+
 gboolean
 volume_frame_read(const VolumeTar *tar, guint64 index, Decompressor *decompressor,
                   VolumeFrame *frame, GError **error)
@@ -83,8 +94,8 @@ volume_frame_read(const VolumeTar *tar, guint64 index, Decompressor *decompresso
 
     frame->compressed_bytes = place->compressed_bytes;
     frame->size_bytes = place->bytes;
-    frame->compressed = g_malloc(MAX(place->compressed_bytes, 1));
-    frame->bytes = g_malloc(MAX(place->bytes, 1));
+    reserve(&frame->compressed, &frame->compressed_capacity_bytes, place->compressed_bytes);
+    reserve(&frame->bytes, &frame->capacity_bytes, place->bytes);
     if (!read_whole(tar, place->offset, frame->compressed, place->compressed_bytes, error))
         return FALSE;
     /* Skippable frames of another use. */
@@ -121,7 +132,6 @@ next_frame(gpointer data, const void **bytes, GError **error)
 {
     FrameSource *source = data;
 
-    volume_frame_clear(&source->frame);
     if (source->next == source->tar->frames->len)
         return 0;
     if (!volume_frame_read(source->tar, source->next++, source->decompressor, &source->frame,
@@ -150,11 +160,11 @@ check_member(const VolumeTar *tar, const VolumeRecord *record, const TarMember *
     return FALSE;
 }
 
-static gboolean
-read_member(FrameSource *source, const VolumeRecord *record, VolumeOnBytes on_bytes, gpointer data,
-            GError **error)
+gboolean
+volume_member_read(const VolumeTar *tar, TarRead read, gpointer source, const VolumeRecord *record,
+                   const VolumeSink *sink, GError **error)
 {
-    g_autoptr(TarReader) reader = tar_reader_new(next_frame, source);
+    g_autoptr(TarReader) reader = tar_reader_new(read, source);
     g_autoptr(Sha256) sha256 = sha256_new();
     char digest[SHA256_CHARS + 1];
     const void *bytes = NULL;
@@ -164,12 +174,13 @@ read_member(FrameSource *source, const VolumeRecord *record, VolumeOnBytes on_by
     if (got < 0)
         return FALSE;
     if (got == 0)
-        return corrupt(error, source->tar->name, "it ends before the place of the record");
-    if (!check_member(source->tar, record, &member, error))
+        return corrupt(error, tar->name, "it ends before the place of the record");
+    if (!check_member(tar, record, &member, error) ||
+        (sink->begin && !sink->begin(&member, sink->data, error)))
         return FALSE;
     while ((got = tar_reader_data(reader, &bytes, error)) > 0) {
         sha256_add(sha256, bytes, (gsize)got);
-        if (!on_bytes(bytes, (gsize)got, data, error))
+        if (!sink->on_bytes(bytes, (gsize)got, sink->data, error))
             return FALSE;
     }
     if (got < 0)
@@ -178,7 +189,7 @@ read_member(FrameSource *source, const VolumeRecord *record, VolumeOnBytes on_by
     if (strcmp(digest, record->sha256) == 0)
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
-                "%s: %s has not the digest that the index gives", source->tar->name, record->key);
+                "%s: %s has not the digest that the index gives", tar->name, record->key);
     return FALSE;
 }
 
@@ -187,11 +198,12 @@ volume_record_read(VolumeTar *tar, const VolumeRecord *record, VolumeOnBytes on_
                    gpointer data, GError **error)
 {
     FrameSource source = {.tar = tar, .next = record->frame, .skip = record->offset};
+    const VolumeSink sink = {.on_bytes = on_bytes, .data = data};
 
     if (record->frame >= tar->frames->len)
         return corrupt(error, tar->name, "the index names a frame that is not there");
     source.decompressor = decompressor_new();
-    gboolean good = read_member(&source, record, on_bytes, data, error);
+    gboolean good = volume_member_read(tar, next_frame, &source, record, &sink, error);
     volume_frame_clear(&source.frame);
     decompressor_free(source.decompressor);
     return good;
