@@ -9,11 +9,7 @@
 #include "formats/error.h"
 #include "formats/fingerprint.h"
 #include "formats/price_find.h"
-
-typedef struct {
-    gint64 metered;
-    gint64 event_count;
-} Cell;
+#include "jobs/bill_cells.h"
 
 /* The versions of one SKU, and where their cells are among a customer's. */
 typedef struct {
@@ -43,7 +39,7 @@ typedef struct {
 typedef struct {
     const Meter *meter;
     GArray *customers; /* of Customer, by the thread's numbers */
-    GArray *cells;     /* of Cell */
+    BillCells cells;
     GHashTable *plans; /* customer -> Plan, of those with prices of their own */
     BillOps *ops;
     GHashTable *names; /* of writers seen */
@@ -128,7 +124,6 @@ thread_init(MeterThread *thread, const Meter *meter)
 {
     thread->meter = meter;
     thread->customers = g_array_new(FALSE, FALSE, sizeof(Customer));
-    thread->cells = g_array_new(FALSE, TRUE, sizeof(Cell));
     thread->plans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, plan_free);
     thread->ops = bill_ops_new();
     thread->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -140,7 +135,7 @@ static void
 thread_clear(MeterThread *thread)
 {
     g_array_unref(thread->customers);
-    g_array_unref(thread->cells);
+    bill_cells_clear(&thread->cells);
     g_hash_table_unref(thread->plans);
     bill_ops_free(thread->ops);
     g_hash_table_unref(thread->names);
@@ -236,8 +231,8 @@ find_customer(MeterThread *thread, const ScanThread *scan, guint32 number)
 {
     while (thread->customers->len <= number) {
         const char *name = scan_customer(scan, thread->customers->len);
-        Customer customer = {find_plan(thread, name), thread->cells->len};
-        g_array_set_size(thread->cells, (guint)(customer.first_cell + customer.plan->cell_count));
+        Customer customer = {.plan = find_plan(thread, name)};
+        customer.first_cell = bill_cells_add(&thread->cells, customer.plan->cell_count);
         g_array_append_val(thread->customers, customer);
     }
     return &g_array_index(thread->customers, Customer, number);
@@ -260,7 +255,7 @@ add_to_skus(MeterThread *thread, const ScanThread *scan, const ScanEvent *event,
 {
     const ClassNote *note = event->class->note;
     const Customer *customer = find_customer(thread, scan, event->customer);
-    Cell *cells = &g_array_index(thread->cells, Cell, customer->first_cell);
+    BillCell *cells = &thread->cells.cells[customer->first_cell];
 
     *priced = FALSE;
     for (guint64 left = note->skus[p]; left; left &= left - 1) {
@@ -270,7 +265,7 @@ add_to_skus(MeterThread *thread, const ScanThread *scan, const ScanEvent *event,
         if (v < 0)
             continue;
         gint64 quantity = sku->number < 0 ? 1 : event->numbers[sku->number];
-        Cell *cell = &cells[sku->first_cell + (guint)v];
+        BillCell *cell = &cells[sku->first_cell + (guint)v];
         if (__builtin_add_overflow(cell->metered, quantity, &cell->metered))
             return overflow(scan, event, pricebook_sku(thread->meter->config.periods[p].book, i),
                             error);
@@ -349,8 +344,8 @@ meter_expect(gpointer data, guint number, guint32 soon, guint32 later)
     if (later < thread->customers->len)
         __builtin_prefetch(&g_array_index(thread->customers, Customer, later));
     if (soon < thread->customers->len)
-        __builtin_prefetch(&g_array_index(
-            thread->cells, Cell, g_array_index(thread->customers, Customer, soon).first_cell));
+        __builtin_prefetch(
+            &thread->cells.cells[g_array_index(thread->customers, Customer, soon).first_cell]);
 }
 
 gsize
@@ -387,14 +382,14 @@ flush_customer(MeterThread *thread, guint number, const char *name, const Custom
                GError **error)
 {
     const MeterConfig *config = &thread->meter->config;
-    const Cell *cells = &g_array_index(thread->cells, Cell, customer->first_cell);
+    const BillCell *cells = &thread->cells.cells[customer->first_cell];
 
     for (guint p = 0; p < config->period_count; p++) {
         guint sku_count = pricebook_sku_count(config->periods[p].book);
         for (guint i = 0; i < sku_count; i++) {
             const PlanSku *sku = &customer->plan->skus[p][i];
             for (guint v = 0; v < sku->version_count; v++) {
-                const Cell *cell = &cells[sku->first_cell + v];
+                const BillCell *cell = &cells[sku->first_cell + v];
                 const gint64 sums[METER_SUM_COUNT] = {cell->metered, cell->event_count};
                 if (cell->event_count == 0)
                     continue;
@@ -417,8 +412,7 @@ flush(MeterThread *thread, ScanThread *scan, guint number, GError **error)
                             &g_array_index(thread->customers, Customer, i), error))
             return FALSE;
     g_array_set_size(thread->customers, 0);
-    g_array_unref(thread->cells);
-    thread->cells = g_array_new(FALSE, TRUE, sizeof(Cell));
+    bill_cells_clear(&thread->cells);
     scan_customers_clear(scan);
     return TRUE;
 }
@@ -429,7 +423,7 @@ meter_range_done(gpointer data, ScanThread *scan, guint number, gboolean last, G
     Meter *meter = data;
     MeterThread *thread = &meter->threads[number];
     gsize held_bytes = scan_customers_size(scan) + thread->customers->len * sizeof(Customer) +
-                       thread->cells->len * sizeof(Cell);
+                       thread->cells.count * sizeof(BillCell);
 
     scan_seen_writers(scan, thread->names);
     if (!last && held_bytes <= meter->config.memory_bytes / meter->config.thread_count)
