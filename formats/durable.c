@@ -23,6 +23,8 @@ struct _DurableStream {
     char *name;
     char *temporary;
     GByteArray *buffer;
+    gboolean direct;  /* O_DIRECT is set */
+    gboolean written; /* anything, so that it has been tried */
 };
 
 MillraceErrorKind
@@ -244,11 +246,53 @@ durable_stream_open(int dir_fd, const char *name, GError **error)
     return stream;
 }
 
+/* Sets or clears O_DIRECT. Returns FALSE where the disk cannot. */
+static gboolean
+set_direct(DurableStream *stream, gboolean direct)
+{
+    int flags = fcntl(stream->fd, F_GETFL);
+
+    if (flags < 0 || fcntl(stream->fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) != 0)
+        return FALSE;
+    stream->direct = direct;
+    return TRUE;
+}
+
+static gboolean
+write_cached(DurableStream *stream, const void *bytes, gsize size_bytes, GError **error)
+{
+    if (stream->direct && !set_direct(stream, FALSE))
+        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "writing %s",
+                                        stream->name);
+    stream->written = TRUE;
+    return durable_write_all(stream->fd, stream->name, bytes, size_bytes, error);
+}
+
+gboolean
+durable_stream_write_aligned(DurableStream *stream, const void *bytes, gsize size_bytes,
+                             GError **error)
+{
+    ssize_t written = 0;
+
+    g_assert((guintptr)bytes % DURABLE_ALIGN_BYTES == 0 && size_bytes % DURABLE_ALIGN_BYTES == 0);
+    g_assert(stream->buffer->len == 0);
+    if (!stream->written)
+        set_direct(stream, TRUE);
+    stream->written = TRUE;
+    if (stream->direct)
+        written = write(stream->fd, bytes, size_bytes);
+    if (written == (ssize_t)size_bytes)
+        return TRUE;
+    /* A disk that wants other alignments, or has room for a part: what happens then is up to it. */
+    written = MAX(written, 0);
+    return write_cached(stream, (const guint8 *)bytes + written, size_bytes - (gsize)written,
+                        error);
+}
+
 static gboolean
 stream_flush(DurableStream *stream, GError **error)
 {
-    if (!durable_write_all(stream->fd, stream->name, stream->buffer->data, stream->buffer->len,
-                           error))
+    if (!write_cached(stream, stream->buffer->data, stream->buffer->len, error))
         return FALSE;
     g_byte_array_set_size(stream->buffer, 0);
     return TRUE;
@@ -260,7 +304,7 @@ durable_stream_write(DurableStream *stream, const void *bytes, gsize size_bytes,
     if (stream->buffer->len + size_bytes > STREAM_BUFFER_BYTES && !stream_flush(stream, error))
         return FALSE;
     if (size_bytes > STREAM_BUFFER_BYTES)
-        return durable_write_all(stream->fd, stream->name, bytes, size_bytes, error);
+        return write_cached(stream, bytes, size_bytes, error);
     g_byte_array_append(stream->buffer, bytes, (guint)size_bytes);
     return TRUE;
 }

@@ -61,6 +61,12 @@ typedef struct _DurableStream DurableStream;
 DurableStream *durable_stream_open(int dir_fd, const char *name, GError **error);
 gboolean durable_stream_write(DurableStream *stream, const void *bytes, gsize size_bytes,
                               GError **error);
+/* The same for large pieces of what nobody reads soon, past the page cache where the disk can:
+ * copying hundreds of megabytes into it takes as long as making them, and drives out what is read.
+ * bytes, size_bytes: multiples of DURABLE_ALIGN_BYTES. What is not comes behind all that is. */
+#define DURABLE_ALIGN_BYTES 4096
+gboolean durable_stream_write_aligned(DurableStream *stream, const void *bytes, gsize size_bytes,
+                                      GError **error);
 /* Takes the stream; on FALSE nothing has the final name. */
 gboolean durable_stream_close(DurableStream *stream, GError **error);
 /* Takes the stream and forgets what was written. */

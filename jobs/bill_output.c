@@ -1,11 +1,12 @@
 /* bill_output.c - writes a run's files. Hashing and writing hundreds of megabytes takes as long as
- * rating them, so each file has a thread for it.
+ * rating them, so each file has a thread for it. Whole pieces go past the page cache.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/bill_output.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "formats/error.h"
 #include "jobs/bill_folder.h"
 
-enum { PIECE_BYTES = 1 << 20, PIECES_MAX = 8, STALE_S = 24 * 3600 };
+enum { PIECE_BYTES = 1 << 20, PIECES_MAX = 4, STALE_S = 24 * 3600 };
 
 struct _BillOutput {
     char *bills;
@@ -24,14 +25,20 @@ struct _BillOutput {
     gboolean published;
 };
 
+typedef struct {
+    guint8 *bytes; /* PIECE_BYTES of room, aligned */
+    gsize size_bytes;
+} Piece;
+
 struct _BillFile {
     DurableStream *stream;
     Sha256 *sha256;
-    GByteArray *piece; /* being filled */
+    Piece *piece; /* being filled; NULL before the first byte */
     GThread *thread;
     GMutex lock;
     GCond changed;
-    GQueue pieces; /* to be written; a NULL byte array's data ends */
+    GQueue pieces; /* to be written; all but the last are full */
+    GQueue idle;   /* pieces that can be used again */
     gboolean ended;
     guint64 size_bytes;
     GError *error; /* the thread's, until it is joined */
@@ -108,25 +115,58 @@ bill_output_free(BillOutput *output)
     g_free(output);
 }
 
+static Piece *
+piece_new(void)
+{
+    Piece *piece = g_new0(Piece, 1);
+
+    piece->bytes = aligned_alloc(DURABLE_ALIGN_BYTES, PIECE_BYTES);
+    if (!piece->bytes)
+        g_error("no room for %d bytes", PIECE_BYTES);
+    return piece;
+}
+
+static void
+piece_free(gpointer data)
+{
+    Piece *piece = data;
+
+    free(piece->bytes);
+    g_free(piece);
+}
+
+static void
+write_piece(BillFile *file, const Piece *piece)
+{
+    sha256_add(file->sha256, piece->bytes, piece->size_bytes);
+    if (file->error)
+        return;
+    if (piece->size_bytes == PIECE_BYTES)
+        durable_stream_write_aligned(file->stream, piece->bytes, piece->size_bytes, &file->error);
+    else
+        durable_stream_write(file->stream, piece->bytes, piece->size_bytes, &file->error);
+}
+
 static gpointer
 write_pieces(gpointer data)
 {
     BillFile *file = data;
 
+    g_mutex_lock(&file->lock);
     for (;;) {
-        g_mutex_lock(&file->lock);
         while (file->pieces.length == 0 && !file->ended)
             g_cond_wait(&file->changed, &file->lock);
-        GByteArray *piece = g_queue_pop_head(&file->pieces);
-        g_cond_broadcast(&file->changed);
-        g_mutex_unlock(&file->lock);
+        Piece *piece = g_queue_peek_head(&file->pieces);
         if (!piece)
-            return NULL;
-        sha256_add(file->sha256, piece->data, piece->len);
-        if (!file->error)
-            durable_stream_write(file->stream, piece->data, piece->len, &file->error);
-        g_byte_array_unref(piece);
+            break;
+        g_mutex_unlock(&file->lock);
+        write_piece(file, piece);
+        g_mutex_lock(&file->lock);
+        g_queue_push_tail(&file->idle, g_queue_pop_head(&file->pieces));
+        g_cond_broadcast(&file->changed);
     }
+    g_mutex_unlock(&file->lock);
+    return NULL;
 }
 
 BillFile *
@@ -139,36 +179,59 @@ bill_output_open(BillOutput *output, const char *name, GError **error)
     BillFile *file = g_new0(BillFile, 1);
     file->stream = stream;
     file->sha256 = sha256_new();
-    file->piece = g_byte_array_sized_new(PIECE_BYTES);
     g_mutex_init(&file->lock);
     g_cond_init(&file->changed);
     g_queue_init(&file->pieces);
+    g_queue_init(&file->idle);
     file->thread = g_thread_new("output", write_pieces, file);
     return file;
 }
 
-/* Gives the piece at hand to the thread, once that has room for it. */
+/* Gives the piece at hand to the thread. */
 static void
 hand_over(BillFile *file, gboolean last)
 {
     g_mutex_lock(&file->lock);
-    while (file->pieces.length >= PIECES_MAX)
-        g_cond_wait(&file->changed, &file->lock);
-    g_queue_push_tail(&file->pieces, file->piece);
+    if (file->piece)
+        g_queue_push_tail(&file->pieces, file->piece);
     file->ended = last;
     g_cond_broadcast(&file->changed);
     g_mutex_unlock(&file->lock);
-    file->piece = last ? NULL : g_byte_array_sized_new(PIECE_BYTES);
+    file->piece = NULL;
+}
+
+/* An empty piece, once the thread has no more than it may have before it. */
+static Piece *
+take_piece(BillFile *file)
+{
+    g_mutex_lock(&file->lock);
+    while (file->pieces.length >= PIECES_MAX)
+        g_cond_wait(&file->changed, &file->lock);
+    Piece *piece = g_queue_pop_head(&file->idle);
+    g_mutex_unlock(&file->lock);
+    if (!piece)
+        piece = piece_new();
+    piece->size_bytes = 0;
+    return piece;
 }
 
 void
 bill_file_write(BillFile *file, const void *bytes, gsize size_bytes)
 {
-    g_assert(size_bytes < G_MAXINT32);
-    g_byte_array_append(file->piece, bytes, (guint)size_bytes);
+    const guint8 *at = bytes;
+
     file->size_bytes += size_bytes;
-    if (file->piece->len >= PIECE_BYTES)
-        hand_over(file, FALSE);
+    while (size_bytes > 0) {
+        if (!file->piece)
+            file->piece = take_piece(file);
+        gsize part = MIN(size_bytes, PIECE_BYTES - file->piece->size_bytes);
+        memcpy(file->piece->bytes + file->piece->size_bytes, at, part);
+        file->piece->size_bytes += part;
+        at += part;
+        size_bytes -= part;
+        if (file->piece->size_bytes == PIECE_BYTES)
+            hand_over(file, FALSE);
+    }
 }
 
 gboolean
@@ -186,6 +249,7 @@ bill_file_close(BillFile *file, char digest[SHA256_CHARS + 1], guint64 *size_byt
         g_propagate_error(error, file->error);
     }
     sha256_free(file->sha256);
+    g_queue_clear_full(&file->idle, piece_free);
     g_mutex_clear(&file->lock);
     g_cond_clear(&file->changed);
     g_free(file);
