@@ -12,7 +12,7 @@
 
 #include "jobs/tier_internal.h"
 
-enum { NAME_MAX_CHARS = 200, COMPARE_BYTES = 4 << 20 };
+enum { NAME_MAX_CHARS = 200, PIECE_BYTES = 4 << 20 };
 
 /* A file's own name: nothing that a shell, a URL or a folder could take for something else. */
 static gboolean
@@ -50,18 +50,11 @@ check_name(const char *name, GError **error)
     return FALSE;
 }
 
-gboolean
-tier_source_read(const TierSource *source, const char *name, guint64 offset, void *out,
-                 gsize size_bytes, GError **error)
+static gboolean
+read_local(int fd, const char *name, guint64 offset, char *out, gsize size_bytes, GError **error)
 {
-    g_assert(offset <= source->size_bytes && size_bytes <= source->size_bytes - offset);
-    if (source->bytes) {
-        memcpy(out, source->bytes + offset, size_bytes);
-        return TRUE;
-    }
     for (gsize done = 0; done < size_bytes;) {
-        ssize_t got =
-            pread(source->fd, (char *)out + done, size_bytes - done, (off_t)(offset + done));
+        ssize_t got = pread(fd, out + done, size_bytes - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -78,24 +71,73 @@ tier_source_read(const TierSource *source, const char *name, guint64 offset, voi
 }
 
 gboolean
-tier_source_compare(const TierSource *source, TierFile *file, GError **error)
+tier_source_read(const TierSource *source, const char *name, guint64 offset, void *out,
+                 gsize size_bytes, GError **error)
 {
-    g_autofree char *meant = g_malloc(COMPARE_BYTES);
-    g_autofree char *got = g_malloc(COMPARE_BYTES);
-    gboolean same = tier_file_size(file) == source->size_bytes;
+    g_assert(offset <= source->size_bytes && size_bytes <= source->size_bytes - offset);
+    if (source->bytes) {
+        memcpy(out, source->bytes + offset, size_bytes);
+        return TRUE;
+    }
+    if (source->file)
+        return tier_file_read(source->file, offset, out, size_bytes, error) >= 0;
+    return read_local(source->fd, name, offset, out, size_bytes, error);
+}
 
-    for (guint64 offset = 0; same && offset < source->size_bytes;) {
-        gsize piece_bytes = (gsize)MIN(source->size_bytes - offset, COMPARE_BYTES);
-        if (!tier_source_read(source, file->name, offset, meant, piece_bytes, error) ||
-            tier_file_read(file, offset, got, piece_bytes, error) < 0)
+gboolean
+tier_source_sha256(const TierSource *source, const char *name, guint64 offset, guint64 size_bytes,
+                   char hex[SHA256_CHARS + 1], GError **error)
+{
+    g_autoptr(Sha256) sha256 = sha256_new();
+    g_autofree char *piece = g_malloc(PIECE_BYTES);
+
+    while (size_bytes > 0) {
+        gsize piece_bytes = (gsize)MIN(size_bytes, PIECE_BYTES);
+        if (!tier_source_read(source, name, offset, piece, piece_bytes, error))
             return FALSE;
-        same = memcmp(meant, got, piece_bytes) == 0;
+        sha256_add(sha256, piece, piece_bytes);
         offset += piece_bytes;
+        size_bytes -= piece_bytes;
+    }
+    sha256_finish(sha256, hex);
+    return TRUE;
+}
+
+static gboolean
+is_same(const TierSource *source, TierFile *written, gboolean *same, GError **error)
+{
+    g_autofree char *meant = g_malloc(PIECE_BYTES);
+    g_autofree char *got = g_malloc(PIECE_BYTES);
+
+    *same = TRUE;
+    for (guint64 offset = 0; *same && offset < source->size_bytes;) {
+        gsize piece_bytes = (gsize)MIN(source->size_bytes - offset, PIECE_BYTES);
+        if (!tier_source_read(source, written->name, offset, meant, piece_bytes, error) ||
+            tier_file_read(written, offset, got, piece_bytes, error) < 0)
+            return FALSE;
+        *same = memcmp(meant, got, piece_bytes) == 0;
+        offset += piece_bytes;
+    }
+    return TRUE;
+}
+
+gboolean
+tier_source_check(const TierSource *source, TierFile *written, GError **error)
+{
+    gboolean same = tier_file_size(written) == source->size_bytes;
+    char hex[SHA256_CHARS + 1];
+
+    if (same && !source->sha256 && !is_same(source, written, &same, error))
+        return FALSE;
+    if (same && source->sha256) {
+        if (!tier_file_sha256(written, hex, error))
+            return FALSE;
+        same = strcmp(hex, source->sha256) == 0;
     }
     if (!same)
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_IO,
-                    "%s/%s: what was written does not read back as it was", file->tier->name,
-                    file->name);
+                    "%s/%s: what was written does not read back as it was", written->tier->name,
+                    written->name);
     return same;
 }
 
@@ -190,6 +232,14 @@ tier_file_fd(const TierFile *file)
     return file->fd;
 }
 
+gboolean
+tier_file_sha256(TierFile *file, char hex[SHA256_CHARS + 1], GError **error)
+{
+    const TierSource source = {.file = file, .size_bytes = file->size_bytes};
+
+    return tier_source_sha256(&source, file->name, 0, file->size_bytes, hex, error);
+}
+
 char *
 tier_read_all(Tier *tier, const char *name, gsize max_bytes, gsize *size_bytes, GError **error)
 {
@@ -231,6 +281,40 @@ tier_write_file(Tier *tier, const char *name, int fd, GError **error)
         return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "%s", name);
     const TierSource source = {.fd = fd, .size_bytes = (guint64)status.st_size};
     return check_name(name, error) && tier->kind->write(tier, name, &source, error);
+}
+
+/* Whose fault it was that what was written is not what it should be. */
+static gboolean
+is_damaged(TierFile *file, const char *sha256, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    char hex[SHA256_CHARS + 1];
+
+    if (tier_file_sha256(file, hex, &reason) && strcmp(hex, sha256) == 0)
+        return FALSE;
+    g_clear_error(error);
+    if (reason)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT, "%s", reason->message);
+    else
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
+                    "%s/%s: its SHA-256 is %s, not %s", file->tier->name, file->name, hex, sha256);
+    return TRUE;
+}
+
+gboolean
+tier_copy(Tier *tier, const char *name, TierFile *file, const char *sha256, GError **error)
+{
+    const TierSource source = {
+        .file = file, .fd = -1, .size_bytes = file->size_bytes, .sha256 = sha256};
+    GError *reason = NULL;
+
+    if (!check_name(name, error))
+        return FALSE;
+    if (tier->kind->write(tier, name, &source, &reason))
+        return TRUE;
+    is_damaged(file, sha256, &reason);
+    g_propagate_error(error, reason);
+    return FALSE;
 }
 
 gboolean

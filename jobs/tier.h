@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "formats/error.h"
+#include "formats/sha256.h"
 
 typedef struct _Tier Tier;
 typedef struct _TierFile TierFile;
@@ -40,16 +41,23 @@ gssize tier_file_read(TierFile *file, guint64 offset, void *out, gsize size_byte
 /* The file's own descriptor where there is one (a directory's), else -1; borrowed. */
 int tier_file_fd(const TierFile *file);
 
+/* Reads a file whole, and writes its SHA-256. */
+gboolean tier_file_sha256(TierFile *file, char hex[SHA256_CHARS + 1], GError **error);
+
 /* Reads a small file whole. (transfer full) with a NUL behind, NULL and errors as above. */
 char *tier_read_all(Tier *tier, const char *name, gsize max_bytes, gsize *size_bytes,
                     GError **error);
 
 /* Writes a file whole, durably, over one that is there (in place: nobody ever sees a part of it):
- * temporary name, fsync, rename, fsync of the folder; PUT or multipart. */
+ * temporary name, fsync, read back, rename, fsync of the folder; PUT or multipart, read back. */
 gboolean tier_write_all(Tier *tier, const char *name, const void *bytes, gsize size_bytes,
                         GError **error);
 /* The same with a local file's bytes, from its begin. */
 gboolean tier_write_file(Tier *tier, const char *name, int fd, GError **error);
+/* The same with another tier's file, which has this SHA-256: name is not given to anything else.
+ * MILLRACE_ERROR_CORRUPT when it has another one. */
+gboolean tier_copy(Tier *tier, const char *name, TierFile *file, const char *sha256,
+                   GError **error);
 /* Makes name end as this: its first keep_bytes stay, then these bytes. A directory appends and
  * fsyncs; S3 writes the whole object anew. */
 gboolean tier_append(Tier *tier, const char *name, guint64 keep_bytes, const void *bytes,

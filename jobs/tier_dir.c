@@ -213,7 +213,7 @@ fill(Tier *tier, const char *name, int fd, const TierSource *source, GError **er
     if (!copy_source(source, fd, name, error) || !durable_sync(fd, name, error))
         return FALSE;
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    return tier_source_compare(source, &written, error);
+    return tier_source_check(source, &written, error);
 }
 
 static gboolean

@@ -3,20 +3,27 @@
 #ifndef MILLRACE_JOBS_TIER_INTERNAL_H
 #define MILLRACE_JOBS_TIER_INTERNAL_H
 
+#include "formats/sha256.h"
 #include "jobs/tier.h"
 
-/* Bytes to be written: in memory, or else of a file, from its begin. */
+/* Bytes to be written: in memory, of another tier's file, or of a local file from its begin. */
 typedef struct {
     const guint8 *bytes; /* borrowed */
-    int fd;              /* where bytes is NULL; borrowed */
+    TierFile *file;      /* where bytes is NULL; borrowed */
+    int fd;              /* where both are NULL; borrowed */
     guint64 size_bytes;
+    const char *sha256; /* what they have to be, or NULL; borrowed */
 } TierSource;
 
 /* Reads size_bytes at an offset; the source has to have them. name: for messages. */
 gboolean tier_source_read(const TierSource *source, const char *name, guint64 offset, void *out,
                           gsize size_bytes, GError **error);
-/* Reads file back and compares it with its source: MILLRACE_ERROR_IO when a byte differs. */
-gboolean tier_source_compare(const TierSource *source, TierFile *file, GError **error);
+/* Writes the SHA-256 of size_bytes of the source from an offset on. */
+gboolean tier_source_sha256(const TierSource *source, const char *name, guint64 offset,
+                            guint64 size_bytes, char hex[SHA256_CHARS + 1], GError **error);
+/* Reads back what was written of the source: has it the source's SHA-256, where that is known, or
+ * else every byte? MILLRACE_ERROR_IO when not. */
+gboolean tier_source_check(const TierSource *source, TierFile *written, GError **error);
 
 /* A kind's Tier and TierFile begin with these; tier.c fills them in. */
 typedef struct _TierKind TierKind;

@@ -14,7 +14,7 @@
 #define PART_BYTES      (16ull << 20)
 #define PART_COUNT_MAX  9000 /* S3 takes 10000 */
 
-enum { HEAD_BYTES = 64 << 10, PIECE_BYTES = 8 << 20, PAGES_MAX = 100000 };
+enum { HEAD_BYTES = 64 << 10, PIECE_BYTES = 8 << 20, WINDOW_BYTES = 4 << 20, PAGES_MAX = 100000 };
 
 typedef struct {
     Tier base;
@@ -27,6 +27,12 @@ typedef struct {
     char *etag; /* every byte is of this version */
     gsize head_bytes;
     char head[HEAD_BYTES]; /* its begin, which came with the news that it is there */
+    GMutex lock;
+    /* Who reads on where the last reading ended gets the next bytes before they are asked for.
+     * All under lock. */
+    guint64 next;
+    guint64 window_offset;
+    GBytes *window;
 } TierS3File;
 
 static S3 *
@@ -84,6 +90,7 @@ open_file(Tier *tier, const char *name, GError **error)
         g_free(file);
         return NULL;
     }
+    g_mutex_init(&file->lock);
     file->head_bytes = answer.out_bytes;
     file->base.size_bytes = reason ? 0 : answer.total_bytes;
     file->etag = g_strdup(answer.etag);
@@ -95,8 +102,12 @@ open_file(Tier *tier, const char *name, GError **error)
 static void
 close_file(TierFile *file)
 {
-    g_free(((TierS3File *)file)->etag);
-    g_free(file);
+    TierS3File *self = (TierS3File *)file;
+
+    g_mutex_clear(&self->lock);
+    g_clear_pointer(&self->window, g_bytes_unref);
+    g_free(self->etag);
+    g_free(self);
 }
 
 static gboolean
@@ -123,16 +134,61 @@ read_piece(TierFile *file, guint64 offset, void *out, gsize size_bytes, GError *
     return FALSE;
 }
 
+/* The part of a reading that is in the window. */
+static gsize
+read_window(TierS3File *self, guint64 offset, void *out, gsize size_bytes)
+{
+    gsize window_bytes = self->window ? g_bytes_get_size(self->window) : 0;
+
+    if (!self->window || offset < self->window_offset ||
+        offset >= self->window_offset + window_bytes)
+        return 0;
+    gsize skip = (gsize)(offset - self->window_offset);
+    gsize have = MIN(size_bytes, window_bytes - skip);
+    memcpy(out, (const char *)g_bytes_get_data(self->window, NULL) + skip, have);
+    return have;
+}
+
+/* Reads a new window from offset on. */
+static gboolean
+move_window(TierS3File *self, guint64 offset, GError **error)
+{
+    gsize window_bytes = (gsize)MIN(self->base.size_bytes - offset, WINDOW_BYTES);
+    g_autofree char *bytes = g_malloc(window_bytes);
+
+    if (!read_piece(&self->base, offset, bytes, window_bytes, error))
+        return FALSE;
+    g_mutex_lock(&self->lock);
+    g_clear_pointer(&self->window, g_bytes_unref);
+    self->window = g_bytes_new_take(g_steal_pointer(&bytes), window_bytes);
+    self->window_offset = offset;
+    g_mutex_unlock(&self->lock);
+    return TRUE;
+}
+
 static gboolean
 read_file(TierFile *file, guint64 offset, void *out, gsize size_bytes, GError **error)
 {
-    const TierS3File *self = (const TierS3File *)file;
+    TierS3File *self = (TierS3File *)file;
     gsize done = 0;
 
     if (offset < self->head_bytes) {
         done = (gsize)MIN(size_bytes, self->head_bytes - offset);
         memcpy(out, self->head + offset, done);
     }
+    g_mutex_lock(&self->lock);
+    gboolean reads_on = offset == self->next && size_bytes < WINDOW_BYTES / 4;
+    self->next = offset + size_bytes;
+    done += read_window(self, offset + done, (char *)out + done, size_bytes - done);
+    g_mutex_unlock(&self->lock);
+    if (reads_on && done < size_bytes) {
+        if (!move_window(self, offset + done, error))
+            return FALSE;
+        g_mutex_lock(&self->lock);
+        done += read_window(self, offset + done, (char *)out + done, size_bytes - done);
+        g_mutex_unlock(&self->lock);
+    }
+    /* Also what another thread has moved the window away from. */
     while (done < size_bytes) {
         gsize piece_bytes = MIN(size_bytes - done, PIECE_BYTES);
         if (!read_piece(file, offset + done, (char *)out + done, piece_bytes, error))
@@ -267,11 +323,31 @@ put_whole(S3 *s3, const char *name, const TierSource *source, const char *condit
     return FALSE;
 }
 
+/* An object has its name at once, so that what is damaged is found before it is sent. */
+static gboolean
+check_source(const TierSource *source, const char *name, GError **error)
+{
+    char hex[SHA256_CHARS + 1];
+
+    if (!source->sha256)
+        return TRUE;
+    if (!tier_source_sha256(source, name, 0, source->size_bytes, hex, error))
+        return FALSE;
+    if (strcmp(hex, source->sha256) == 0)
+        return TRUE;
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT, "%s: its SHA-256 is %s, not %s",
+                name, hex, source->sha256);
+    return FALSE;
+}
+
 static gboolean
 write_if(Tier *tier, const char *name, const TierSource *source, const char *condition,
          GError **error)
 {
     gboolean other_version = FALSE;
+
+    if (!check_source(source, name, error))
+        return FALSE;
     gboolean written = source->size_bytes > PART_FROM_BYTES
                            ? put_parts(s3_of(tier), name, source, error)
                            : put_whole(s3_of(tier), name, source, condition, &other_version, error);
@@ -280,8 +356,8 @@ write_if(Tier *tier, const char *name, const TierSource *source, const char *con
     if (!file)
         return FALSE;
     if (!other_version)
-        return tier_source_compare(source, file, error);
-    if (tier_source_compare(source, file, NULL))
+        return tier_source_check(source, file, error);
+    if (tier_source_check(source, file, NULL))
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
                 "%s/%s: another process has written it meanwhile; run again", tier->name, name);

@@ -9,12 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/sha256.h"
 #include "jobs/tier_s3_account.h"
 #include "jobs/tier_s3_xml.h"
 
 enum {
-    HASH_BYTES = 1 << 20,
     WAIT_MAX_MS = 10000,
     SAID_MAX_CHARS = 300, /* of what a server says, in an error */
     POOL_MAX = 16
@@ -227,24 +225,6 @@ on_seek(void *data, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-static gboolean
-hash_body(const S3Request *request, char hex[SHA256_CHARS + 1], GError **error)
-{
-    g_autoptr(Sha256) sha256 = sha256_new();
-    g_autofree char *piece = request->body ? g_malloc(HASH_BYTES) : NULL;
-
-    for (guint64 done = 0; request->body && done < request->body_bytes;) {
-        gsize piece_bytes = (gsize)MIN(request->body_bytes - done, HASH_BYTES);
-        if (!tier_source_read(request->body, request->name, request->body_offset + done, piece,
-                              piece_bytes, error))
-            return FALSE;
-        sha256_add(sha256, piece, piece_bytes);
-        done += piece_bytes;
-    }
-    sha256_finish(sha256, hex);
-    return TRUE;
-}
-
 static struct curl_slist *
 make_headers(const S3 *s3, const S3Request *request, const char *digest)
 {
@@ -437,7 +417,10 @@ s3_request(S3 *s3, const S3Request *request, S3Answer *answer, GError **error)
     gboolean passing = FALSE;
 
     g_assert(!request->out || request->range_bytes > 0);
-    if (!hash_body(request, digest, error))
+    if (!request->body)
+        sha256_hex(NULL, 0, digest);
+    else if (!tier_source_sha256(request->body, request->name, request->body_offset,
+                                 request->body_bytes, digest, error))
         return FALSE;
     g_autoptr(GError) reason = NULL;
     do {

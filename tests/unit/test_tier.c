@@ -127,6 +127,32 @@ Test(tier, a_local_file_is_copied_whole_from_its_begin)
     cr_expect_eq(memcmp(got, bytes, size_bytes), 0);
 }
 
+/* printf hello | sha256sum */
+#define HELLO_SHA256 "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+Test(tier, a_copy_has_its_name_only_when_it_is_what_it_should_be)
+{
+    g_auto(Scratch) left = scratch_new();
+    g_auto(Scratch) right = scratch_new();
+    g_autoptr(Tier) from = open_new(&left);
+    g_autoptr(Tier) to = open_new(&right);
+    g_autoptr(GError) error = NULL;
+    char hex[SHA256_CHARS + 1];
+
+    scratch_put(&left, "volumes/v.index", "hello", 5);
+    scratch_put(&left, "volumes/w.index", "hellO", 5);
+    g_autoptr(TierFile) good = tier_file_open(from, "volumes/v.index", NULL);
+    g_autoptr(TierFile) bad = tier_file_open(from, "volumes/w.index", NULL);
+    cr_assert(tier_file_sha256(good, hex, NULL));
+    cr_expect_str_eq(hex, HELLO_SHA256);
+    cr_expect(tier_copy(to, "volumes/v.index", good, HELLO_SHA256, NULL));
+    expect_file(&right, "volumes/v.index", "hello");
+    cr_expect_not(tier_copy(to, "volumes/v.index", bad, HELLO_SHA256, &error));
+    expect_error(error, MILLRACE_ERROR_CORRUPT, "w.index: its SHA-256 is");
+    expect_file(&right, "volumes/v.index", "hello");
+    cr_expect_not(tier_copy(to, "volumes/../x", good, HELLO_SHA256, NULL));
+}
+
 Test(tier, writing_replaces_and_leaves_nothing_else)
 {
     g_auto(Scratch) scratch = scratch_new();

@@ -202,6 +202,38 @@ Test(tier_s3, other_bytes_than_asked_for_are_not_taken)
     }
 }
 
+Test(tier_s3, who_reads_on_gets_more_at_once)
+{
+    enum { SIZE = 200000, HEAD = 65536, STEP = 10000 };
+    char *bytes = g_strnfill(SIZE, 'x');
+    for (guint i = 0; i < SIZE; i++)
+        bytes[i] = (char)('a' + i / 997 % 26);
+    g_autofree char *head = g_strdup_printf(ALL_OF("0-65535/200000", "%.*s"), HEAD, bytes);
+    g_autofree char *rest = g_strdup_printf(ALL_OF("70000-199999/200000", "%s"), bytes + 7 * STEP);
+    g_autofree char *edge =
+        g_strdup_printf(ALL_OF("65536-69999/200000", "%.*s"), 7 * STEP - HEAD, bytes + HEAD);
+    const char *const answers[] = {EMPTY_LIST, head, edge, rest, NULL};
+    g_autoptr(ScriptedServer) server = scripted_start(answers);
+    g_autoptr(Tier) tier = open_tier(server);
+    g_autoptr(TierFile) file = tier_file_open(tier, "volumes/v.index", NULL);
+    g_autoptr(GError) error = NULL;
+    char piece[STEP];
+
+    cr_assert_not_null(file);
+    /* Not where anything ended: exactly what is asked for. */
+    cr_expect_eq(tier_file_read(file, 6 * STEP, piece, STEP, &error), STEP);
+    cr_expect_eq(memcmp(piece, bytes + 6 * STEP, STEP), 0);
+    for (guint at = 7 * STEP; at < SIZE; at += STEP) {
+        cr_assert_eq(tier_file_read(file, at, piece, STEP, &error), STEP, "%u: %s", at,
+                     error ? error->message : "");
+        cr_expect_eq(memcmp(piece, bytes + at, STEP), 0);
+    }
+    scripted_wait(server);
+    expect_asked(server, 2, "Range: bytes=65536-69999\r\n");
+    expect_asked(server, 3, "Range: bytes=70000-199999\r\n");
+    g_free(bytes);
+}
+
 Test(tier_s3, what_was_written_wrong_is_noticed)
 {
     static const char *const answers[] = {EMPTY_LIST, DONE, ALL_OF("0-4/5", "hellO"), NULL};
