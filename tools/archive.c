@@ -14,6 +14,11 @@ static const struct {
 } verbs[] = {
     {"keygen", archive_keygen_main, "make a pair of keys, as minisign's"},
     {"pack", archive_pack_main, "put files and usage into volumes, and commit them"},
+    {"hold", archive_hold_main, "keep volumes whatever their retention"},
+    {"release", archive_release_main, "take a hold from volumes"},
+    {"extend", archive_extend_main, "keep volumes longer"},
+    {"expire", archive_expire_main, "end volumes that are due and not held"},
+    {"verify", archive_verify_main, "check volumes to the last byte, or a sample of them"},
 };
 
 static void
