@@ -10,7 +10,7 @@
 #include "formats/tar.h"
 #include "jobs/archive_plan.h"
 
-enum { READ_BYTES = 1 << 20 };
+enum { READ_BYTES = 256 << 10 }; /* so that it is hashed while it is in the cache */
 
 static gboolean
 has_changed(const ArchivePiece *piece, GError **error)

@@ -139,44 +139,98 @@ begin(Pack *pack, GError **error)
     return agree(pack, good, error) && print_usage(pack, error) && plan(pack, error);
 }
 
-/* The digests of large members, which no frame has whole. */
+/* The digests of a volume's large members, which no frame has whole: each rank reads some of them
+ * through in a thread of its own, while the others compress. */
 typedef struct {
     Pack *pack;
-    guint64 next; /* in plan->large */
+    GArray *members; /* of guint: this rank's */
+    GArray *digests; /* of ArchiveDigest, in the same order */
+    guint next;      /* to give */
+    GError *error;
+    GThread *thread;
     guint8 key[8];
-    char sha256[SHA256_CHARS + 1];
 } LargeDigests;
+
+static gpointer
+read_large(gpointer data)
+{
+    LargeDigests *large = data;
+
+    for (guint i = 0; i < large->members->len && !large->error; i++) {
+        ArchiveDigest digest = {.member = g_array_index(large->members, guint, i)};
+        if (archive_member_digest(large->pack->plan, digest.member, digest.sha256, &large->error))
+            g_array_append_val(large->digests, digest);
+    }
+    return NULL;
+}
+
+static void
+large_begin(LargeDigests *large, Pack *pack, const ArchiveVolume *volume)
+{
+    guint ranks = (guint)comm_size(pack->comm);
+    guint rank = (guint)comm_rank(pack->comm);
+
+    *large = (LargeDigests){.pack = pack};
+    large->members = g_array_new(FALSE, FALSE, sizeof(guint));
+    large->digests = g_array_new(FALSE, FALSE, sizeof(ArchiveDigest));
+    for (guint i = 0; i < pack->plan->large->len; i++) {
+        guint member = g_array_index(pack->plan->large, guint, i);
+        if (member >= volume->member_first && member < volume->member_end && i % ranks == rank)
+            g_array_append_val(large->members, member);
+    }
+    if (large->members->len > 0)
+        large->thread = g_thread_new("digests", read_large, large);
+}
 
 static int
 give_digest(gpointer data, GatherItem *item, GError **error)
 {
     LargeDigests *large = data;
-    const ArchivePlan *plan = large->pack->plan;
 
-    if (large->next >= plan->large->len)
-        return 0;
-    guint member = g_array_index(plan->large, guint, large->next);
-    guint64 key = GUINT64_TO_BE((guint64)member);
-    memcpy(large->key, &key, sizeof key);
-    if (!archive_member_digest(plan, member, large->sha256, error))
+    if (large->next == large->digests->len) {
+        if (!large->error)
+            return 0;
+        g_propagate_error(error, g_steal_pointer(&large->error));
         return -1;
-    large->next += (guint64)comm_size(large->pack->comm);
+    }
+    const ArchiveDigest *digest = &g_array_index(large->digests, ArchiveDigest, large->next++);
+    guint64 key = GUINT64_TO_BE((guint64)digest->member);
+    memcpy(large->key, &key, sizeof key);
     *item = (GatherItem){.key = large->key,
                          .key_size_bytes = sizeof large->key,
-                         .parts = {large->sha256},
-                         .part_size_bytes = {SHA256_CHARS}};
+                         .parts = {(const char *)digest},
+                         .part_size_bytes = {sizeof *digest}};
     return 1;
+}
+
+static void
+keep_digest(Pack *pack, const ArchiveDigest *digest)
+{
+    memcpy(pack->digests[digest->member], digest->sha256, sizeof digest->sha256);
 }
 
 static gboolean
 take_digest(gpointer data, const GatherItem *item, GError **error G_GNUC_UNUSED)
 {
     LargeDigests *large = data;
-    guint64 key = 0;
+    ArchiveDigest digest;
 
-    memcpy(&key, item->key, sizeof key);
-    memcpy(large->pack->digests[GUINT64_FROM_BE(key)], item->parts[0], SHA256_CHARS);
+    memcpy(&digest, item->parts[0], sizeof digest);
+    keep_digest(large->pack, &digest);
     return TRUE;
+}
+
+/* *Collective.* Waits for them, and brings them to rank 0 when wanted. */
+static gboolean
+large_end(LargeDigests *large, gboolean wanted, GError **error)
+{
+    if (large->thread)
+        g_thread_join(large->thread);
+    gboolean good = !wanted || gather(large->pack->comm, give_digest, take_digest, large, error);
+    g_array_unref(large->members);
+    g_array_unref(large->digests);
+    g_clear_error(&large->error);
+    return good;
 }
 
 /* Rank 0: reads the volume back and makes what lies beside it. */
@@ -239,6 +293,7 @@ open_volume(const Pack *pack, const char *stem, GError **error)
 static gboolean
 make_volume(Pack *pack, guint volume, GError **error)
 {
+    const ArchiveVolume *planned = &g_array_index(pack->plan->volumes, ArchiveVolume, volume);
     g_autofree char *stem = g_strdup_printf("%06u", volume + 1);
     ArchiveWrite write = {.comm = pack->comm,
                           .plan = pack->plan,
@@ -254,16 +309,16 @@ make_volume(Pack *pack, guint volume, GError **error)
     if (!agree(pack, good, error))
         return FALSE;
     write.digests = g_array_new(FALSE, FALSE, sizeof(ArchiveDigest));
+    LargeDigests large;
+    large_begin(&large, pack, planned);
     good = archive_write_volume(&write, error);
-    for (guint i = 0; good && i < write.digests->len; i++) {
-        const ArchiveDigest *digest = &g_array_index(write.digests, ArchiveDigest, i);
-        memcpy(pack->digests[digest->member], digest->sha256, sizeof digest->sha256);
-    }
+    good = large_end(&large, good, good ? error : NULL) && good;
+    for (guint i = 0; good && i < write.digests->len; i++)
+        keep_digest(pack, &g_array_index(write.digests, ArchiveDigest, i));
     g_array_unref(write.digests);
     if (write.fd >= 0)
         close(write.fd);
     if (good && is_rank_0(pack)) {
-        const ArchiveVolume *planned = &g_array_index(pack->plan->volumes, ArchiveVolume, volume);
         for (guint i = planned->member_first; i < planned->member_end; i++)
             pack->done_bytes += g_array_index(pack->inputs->members, ArchiveMember, i).size_bytes;
         good = finish_volume(pack, stem, volume, error);
@@ -274,10 +329,6 @@ make_volume(Pack *pack, guint volume, GError **error)
 static gboolean
 make_volumes(Pack *pack, GError **error)
 {
-    LargeDigests large = {.pack = pack, .next = (guint64)comm_rank(pack->comm)};
-
-    if (!gather(pack->comm, give_digest, take_digest, &large, error))
-        return FALSE;
     for (guint i = 0; i < pack->plan->volumes->len; i++)
         if (!make_volume(pack, i, error))
             return FALSE;

@@ -252,7 +252,8 @@ archive_write_volume(const ArchiveWrite *write, GError **error)
         g_clear_pointer(&writing.giving, made_free);
         if (good && rank == 0)
             good = finish(&writing, error);
-    } else if (good) {
+    }
+    if (comm_max(write->comm, !good) && good) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED, "another rank has failed");
         good = FALSE;
     }
