@@ -9,6 +9,7 @@
 #define COLUMN_BLOCK            16 /* numbers that loops take at once */
 #define COLUMN_PREFIX_MAX_BYTES 63 /* of numbered texts */
 #define COLUMN_DIGITS_MAX       18 /* of their numbers, which so stay below 2^63 */
+#define COLUMN_NUMBER_BEYOND    G_GUINT64_CONSTANT(1000000000000000000) /* the first of 19 */
 #define COLUMN_HEX_MAX_BYTES    63 /* of texts with hexadecimal digits */
 
 /* Makes room for columns of count. */

@@ -108,8 +108,7 @@ static gboolean
 get_numbered(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, guint32 count)
 {
     ColumnSpelling *spelling = &texts->spelling;
-    guint64 beyond = 1;
-    guint64 highest = 0;
+    guint64 bits = 0;
     gsize prefix_size = bytes_get_u8(reader);
     const guint8 *given = bytes_get_blob(reader, prefix_size);
     guint width = bytes_get_u8(reader);
@@ -125,11 +124,12 @@ get_numbered(ColumnDecoder *decoder, ByteReader *reader, ColumnTexts *texts, gui
     column_grow(&spelling->numbers, &spelling->numbers_capacity, count, sizeof *spelling->numbers);
     if (!column_read_numbers(decoder, reader, spelling->numbers, count, NULL))
         return FALSE;
-    for (guint i = 0; i < COLUMN_DIGITS_MAX; i++)
-        beyond *= 10;
     for (guint32 i = 0; i < count; i++)
-        highest = MAX(highest, spelling->numbers[i]);
-    return highest < beyond;
+        bits |= spelling->numbers[i];
+    for (guint32 i = 0; bits >= COLUMN_NUMBER_BEYOND && i < count; i++)
+        if (spelling->numbers[i] >= COLUMN_NUMBER_BEYOND)
+            return FALSE;
+    return TRUE;
 }
 
 /* Reads a list; texts->texts has its values where they are spelt. */
@@ -156,37 +156,62 @@ get_list(ColumnDecoder *decoder, ByteReader *reader, guint8 encoding, ColumnText
     }
 }
 
+/* Codes of a plane or two. Blocks of a fixed size, as in column_numbers.c. */
+static void
+join_codes(const guint8 *restrict low, const guint8 *restrict high, guint32 *restrict codes,
+           guint32 count)
+{
+    guint32 i = 0;
+
+    if (high)
+        for (; i + COLUMN_BLOCK <= count; i += COLUMN_BLOCK)
+            for (guint k = 0; k < COLUMN_BLOCK; k++)
+                codes[i + k] = low[i + k] | (guint32)high[i + k] << 8;
+    else
+        for (; i + COLUMN_BLOCK <= count; i += COLUMN_BLOCK)
+            for (guint k = 0; k < COLUMN_BLOCK; k++)
+                codes[i + k] = low[i + k];
+    for (; i < count; i++)
+        codes[i] = low[i] | (high ? (guint32)high[i] << 8 : 0);
+}
+
+static gboolean
+all_below(const guint32 *codes, guint32 count, guint32 value_count)
+{
+    guint32 wrong[COLUMN_BLOCK] = {0};
+    guint32 i = 0;
+
+    /* Both are at most 2^31, so a code that is not below leaves the high bit clear. */
+    for (; i + COLUMN_BLOCK <= count; i += COLUMN_BLOCK)
+        for (guint k = 0; k < COLUMN_BLOCK; k++)
+            wrong[k] |= ~(codes[i + k] - value_count);
+    for (; i < count; i++)
+        wrong[0] |= ~(codes[i] - value_count);
+    for (guint k = 1; k < COLUMN_BLOCK; k++)
+        wrong[0] |= wrong[k];
+    return wrong[0] >> 31 == 0;
+}
+
 static gboolean
 get_codes(ColumnDecoder *decoder, ByteReader *reader, guint32 value_count, guint32 *codes,
           guint32 count)
 {
     const guint8 *planes[COLUMN_PLANES_MAX] = {NULL};
     guint plane_count = 0;
-    guint32 highest = 0;
 
     for (guint32 rest = value_count - 1; rest > 0; rest >>= 8)
         plane_count++;
     if (!column_get_planes(decoder, reader, count, plane_count, planes))
         return FALSE;
-    switch (plane_count) {
-    case 0:
+    if (plane_count == 0) {
         memset(codes, 0, count * sizeof *codes);
-        break;
-    case 1:
-        for (guint32 i = 0; i < count; i++)
-            codes[i] = planes[0][i];
-        break;
-    case 2:
-        for (guint32 i = 0; i < count; i++)
-            codes[i] = planes[0][i] | (guint32)planes[1][i] << 8;
-        break;
-    default:
-        for (guint32 i = 0; i < count; i++)
-            codes[i] = planes[0][i] | (guint32)planes[1][i] << 8 | (guint32)planes[2][i] << 16;
+        return TRUE;
     }
-    for (guint32 i = 0; i < count; i++)
-        highest = MAX(highest, codes[i]);
-    return highest < value_count;
+    join_codes(planes[0], planes[1], codes, count);
+    for (guint plane = 2; plane < plane_count; plane++)
+        for (guint32 i = 0; i < count; i++)
+            codes[i] |= (guint32)planes[plane][i] << (8 * plane);
+    return all_below(codes, count, value_count);
 }
 
 static const guint32 *

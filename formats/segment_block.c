@@ -76,18 +76,20 @@ segment_block_size(const SegmentBlock *block)
 static gboolean
 numbers_hold(const SegmentFooter *footer, guint column, const gint64 *values, guint32 count)
 {
-    gint64 lowest = values[0];
-    gint64 highest = values[0];
+    guint64 span = (guint64)footer->time_max_us - (guint64)footer->time_min_us;
+    guint64 bits = 0;
+    guint64 wrong = 0;
 
     if (column == SEGMENT_SEQUENCE)
         return TRUE;
-    for (guint32 i = 1; i < count; i++) {
-        lowest = MIN(lowest, values[i]);
-        highest = MAX(highest, values[i]);
+    if (column == SEGMENT_TIME) {
+        for (guint32 i = 0; i < count; i++)
+            wrong |= (guint64)values[i] - (guint64)footer->time_min_us > span;
+        return !wrong && footer->time_max_us >= footer->time_min_us;
     }
-    if (column == SEGMENT_TIME)
-        return lowest >= footer->time_min_us && highest <= footer->time_max_us;
-    return lowest >= 0 && (column != SEGMENT_PRESENT || highest <= USAGE_HAS_ALL);
+    for (guint32 i = 0; i < count; i++)
+        bits |= (guint64)values[i];
+    return bits <= (column == SEGMENT_PRESENT ? USAGE_HAS_ALL : G_MAXINT64);
 }
 
 static gboolean

@@ -11,7 +11,7 @@
 #include "formats/error.h"
 #include "formats/segment_internal.h"
 
-enum { VERIFY_BYTES = 1 << 20 };
+enum { VERIFY_BYTES = 128 << 10 }; /* which stay in the cache while they are hashed */
 
 struct _SegmentReader {
     int fd;

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-enum { KNOWN_MAX = 1 << 20 }; /* numbers from there on are looked up by name */
+enum {
+    KNOWN_MAX = 1 << 20, /* numbers from there on are looked up by name */
+    AHEAD = 24
+};
 
 struct _BillCustomers {
     Interner *names;
@@ -116,6 +119,9 @@ number_numbered(BillCustomers *customers, SegmentBlock *block, const SegmentNumb
     begin_known(customers, numbered);
     for (guint32 row = 0; row < count; row++) {
         guint64 number = numbered->numbers[row];
+        guint64 later = numbered->numbers[MIN(row + AHEAD, count - 1)];
+        if (later < customers->known_count)
+            __builtin_prefetch(&customers->known[later]);
         guint32 known = number < customers->known_count ? customers->known[number] : 0;
         numbers[row] = known ? known - 1 : find_and_know(customers, block, row, number);
     }

@@ -10,20 +10,7 @@
 #include "formats/fingerprint.h"
 #include "formats/price_find.h"
 #include "jobs/bill_cells.h"
-
-/* The versions of one SKU, and where their cells are among a customer's. */
-typedef struct {
-    const PriceVersion *versions;
-    guint version_count;
-    guint first_cell;
-    gint number; /* the event's number that is summed, or -1: events are counted */
-} PlanSku;
-
-/* What customers of the same versions have in common. */
-typedef struct {
-    PlanSku *skus[METER_PERIODS_MAX];
-    guint cell_count;
-} Plan;
+#include "jobs/bill_plan.h"
 
 /* A class's note. */
 typedef struct {
@@ -31,16 +18,18 @@ typedef struct {
     guint64 skus[METER_PERIODS_MAX]; /* masks of those that match */
 } ClassNote;
 
+/* Small, since one is looked up for every event. */
 typedef struct {
-    const Plan *plan;
-    gsize first_cell;
+    guint32 plan; /* index into the thread's */
+    guint32 first_cell;
 } Customer;
 
 typedef struct {
     const Meter *meter;
     GArray *customers; /* of Customer, by the thread's numbers */
     BillCells cells;
-    GHashTable *plans; /* customer -> Plan, of those with prices of their own */
+    GHashTable *own_plans; /* customer -> BillPlan, of those with prices of their own */
+    GPtrArray *plans;      /* of BillPlan, by their numbers; 0 is everybody else's */
     BillOps *ops;
     GHashTable *names; /* of writers seen */
     GByteArray *key;
@@ -52,9 +41,8 @@ typedef struct {
 
 struct _Meter {
     MeterConfig config;
-    Plan plan; /* of everybody else */
-    SegmentColumn numbers[SEGMENT_COLUMNS];
-    guint number_count;
+    BillPlan plan;   /* of everybody else */
+    guint32 numbers; /* mask of those that events have */
     gint cpu_number;
     gint wall_number;
     MeterThread *threads;
@@ -75,47 +63,10 @@ meter_numbers(const MeterPeriod *periods, guint period_count)
     return numbers;
 }
 
-static gint
-number_of(const Meter *meter, SegmentColumn column)
-{
-    for (guint i = 0; i < meter->number_count; i++)
-        if (meter->numbers[i] == column)
-            return (gint)i;
-    return -1;
-}
-
-/* customer: NULL for everybody who has no prices of their own. */
-static void
-plan_init(Plan *plan, const Meter *meter, const char *customer)
-{
-    const MeterConfig *config = &meter->config;
-
-    memset(plan, 0, sizeof *plan);
-    for (guint p = 0; p < config->period_count; p++) {
-        const PriceBook *book = config->periods[p].book;
-        const PriceCustomer *terms = customer ? pricebook_find_customer(book, customer) : NULL;
-        plan->skus[p] = g_new0(PlanSku, pricebook_sku_count(book) + 1);
-        for (guint i = 0; i < pricebook_sku_count(book); i++) {
-            PlanSku *sku = &plan->skus[p][i];
-            sku->versions = pricebook_versions(book, terms, i, &sku->version_count);
-            sku->first_cell = plan->cell_count;
-            sku->number = number_of(meter, pricebook_sku(book, i)->quantity);
-            plan->cell_count += sku->version_count;
-        }
-    }
-}
-
-static void
-plan_clear(Plan *plan)
-{
-    for (guint p = 0; p < METER_PERIODS_MAX; p++)
-        g_clear_pointer(&plan->skus[p], g_free);
-}
-
 static void
 plan_free(gpointer data)
 {
-    plan_clear(data);
+    bill_plan_clear(data);
     g_free(data);
 }
 
@@ -124,7 +75,9 @@ thread_init(MeterThread *thread, const Meter *meter)
 {
     thread->meter = meter;
     thread->customers = g_array_new(FALSE, FALSE, sizeof(Customer));
-    thread->plans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, plan_free);
+    thread->own_plans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, plan_free);
+    thread->plans = g_ptr_array_new();
+    g_ptr_array_add(thread->plans, (gpointer)&meter->plan);
     thread->ops = bill_ops_new();
     thread->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     thread->key = g_byte_array_new();
@@ -136,7 +89,8 @@ thread_clear(MeterThread *thread)
 {
     g_array_unref(thread->customers);
     bill_cells_clear(&thread->cells);
-    g_hash_table_unref(thread->plans);
+    g_hash_table_unref(thread->own_plans);
+    g_ptr_array_unref(thread->plans);
     bill_ops_free(thread->ops);
     g_hash_table_unref(thread->names);
     g_byte_array_unref(thread->key);
@@ -147,16 +101,13 @@ Meter *
 meter_new(const MeterConfig *config)
 {
     Meter *meter = g_new0(Meter, 1);
-    guint32 numbers = meter_numbers(config->periods, config->period_count);
 
     g_assert(config->period_count <= METER_PERIODS_MAX);
     meter->config = *config;
-    for (SegmentColumn column = SEGMENT_TIME; column < SEGMENT_COLUMNS; column++)
-        if (numbers >> column & 1)
-            meter->numbers[meter->number_count++] = column;
-    meter->cpu_number = number_of(meter, SEGMENT_CPU_US);
-    meter->wall_number = number_of(meter, SEGMENT_WALL_US);
-    plan_init(&meter->plan, meter, NULL);
+    meter->numbers = meter_numbers(config->periods, config->period_count);
+    meter->cpu_number = bill_plan_number(meter->numbers, SEGMENT_CPU_US);
+    meter->wall_number = bill_plan_number(meter->numbers, SEGMENT_WALL_US);
+    bill_plan_init(&meter->plan, config->periods, config->period_count, meter->numbers, NULL);
     meter->threads = g_new0(MeterThread, config->thread_count);
     for (guint i = 0; i < config->thread_count; i++)
         thread_init(&meter->threads[i], meter);
@@ -171,7 +122,7 @@ meter_free(Meter *meter)
         thread_clear(&meter->threads[i]);
     thread_clear(&meter->sum);
     g_free(meter->threads);
-    plan_clear(&meter->plan);
+    bill_plan_clear(&meter->plan);
     g_free(meter);
 }
 
@@ -205,7 +156,7 @@ note_op(MeterThread *thread, const ScanEvent *event)
 }
 
 /* The plan of a customer who has prices of their own, or everybody's. */
-static const Plan *
+static const BillPlan *
 find_plan(MeterThread *thread, const char *name)
 {
     const MeterConfig *config = &thread->meter->config;
@@ -217,11 +168,13 @@ find_plan(MeterThread *thread, const char *name)
     }
     if (!own)
         return &thread->meter->plan;
-    Plan *plan = g_hash_table_lookup(thread->plans, name);
+    BillPlan *plan = g_hash_table_lookup(thread->own_plans, name);
     if (!plan) {
-        plan = g_new0(Plan, 1);
-        plan_init(plan, thread->meter, name);
-        g_hash_table_insert(thread->plans, g_strdup(name), plan);
+        plan = g_new0(BillPlan, 1);
+        bill_plan_init(plan, config->periods, config->period_count, thread->meter->numbers, name);
+        plan->number = thread->plans->len;
+        g_ptr_array_add(thread->plans, plan);
+        g_hash_table_insert(thread->own_plans, g_strdup(name), plan);
     }
     return plan;
 }
@@ -231,8 +184,10 @@ find_customer(MeterThread *thread, const ScanThread *scan, guint32 number)
 {
     while (thread->customers->len <= number) {
         const char *name = scan_customer(scan, thread->customers->len);
-        Customer customer = {.plan = find_plan(thread, name)};
-        customer.first_cell = bill_cells_add(&thread->cells, customer.plan->cell_count);
+        const BillPlan *plan = find_plan(thread, name);
+        gsize first_cell = bill_cells_add(&thread->cells, plan->cell_count);
+        Customer customer = {plan->number, (guint32)first_cell};
+        g_assert(first_cell <= G_MAXUINT32);
         g_array_append_val(thread->customers, customer);
     }
     return &g_array_index(thread->customers, Customer, number);
@@ -255,12 +210,13 @@ add_to_skus(MeterThread *thread, const ScanThread *scan, const ScanEvent *event,
 {
     const ClassNote *note = event->class->note;
     const Customer *customer = find_customer(thread, scan, event->customer);
+    const BillPlan *plan = thread->plans->pdata[customer->plan];
     BillCell *cells = &thread->cells.cells[customer->first_cell];
 
     *priced = FALSE;
     for (guint64 left = note->skus[p]; left; left &= left - 1) {
         guint i = (guint)__builtin_ctzll(left);
-        const PlanSku *sku = &customer->plan->skus[p][i];
+        const BillPlanSku *sku = &plan->skus[p][i];
         gint v = price_find(sku->versions, sku->version_count, event->time_us);
         if (v < 0)
             continue;
@@ -382,12 +338,13 @@ flush_customer(MeterThread *thread, guint number, const char *name, const Custom
                GError **error)
 {
     const MeterConfig *config = &thread->meter->config;
+    const BillPlan *plan = thread->plans->pdata[customer->plan];
     const BillCell *cells = &thread->cells.cells[customer->first_cell];
 
     for (guint p = 0; p < config->period_count; p++) {
         guint sku_count = pricebook_sku_count(config->periods[p].book);
         for (guint i = 0; i < sku_count; i++) {
-            const PlanSku *sku = &customer->plan->skus[p][i];
+            const BillPlanSku *sku = &plan->skus[p][i];
             for (guint v = 0; v < sku->version_count; v++) {
                 const BillCell *cell = &cells[sku->first_cell + v];
                 const gint64 sums[METER_SUM_COUNT] = {cell->metered, cell->event_count};
