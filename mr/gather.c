@@ -1,10 +1,11 @@
 /* gather.c - rank 0 merges what the ranks have.
  *
  *     0 → rank   ASK                     answered by a piece
- *     rank → 0   PIECE    state, bytes   items as bytes; a piece may end within one
+ *     rank → 0   PIECE    state, bytes   items as bytes; one that is larger than a piece is cut
  *     0 → rank   CLOSE                   after the answer to the last ask
  *
- * Rank 0 asks each rank for one piece more than it is reading.
+ * Rank 0 asks each rank for some pieces more than it is reading: an answer takes as long as the
+ * rank sleeps between looking for questions.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mr/gather.h"
 
@@ -16,9 +17,10 @@
 
 enum { TAG_ASK = 200, TAG_PIECE, TAG_CLOSE };
 enum { STATE_MORE, STATE_END, STATE_FAILED };
-/* Pieces of all ranks lie at rank 0, two of each; with many ranks they are smaller. Sizes are those
- * of arrays that grow by doubling. */
+/* Pieces of all ranks lie at rank 0; with many ranks they are fewer and smaller. Sizes are those of
+ * arrays that grow by doubling. */
 enum { PIECE_MAX_BYTES = 256 << 10, PIECE_MIN_BYTES = 32 << 10, PIECES_BYTES = 16 << 20 };
+enum { AHEAD_MAX = 4 };
 /* An item as bytes begins with the sizes of its key and parts. */
 enum { HEAD_BYTES = 4 * (1 + GATHER_PARTS_MAX) };
 
@@ -75,24 +77,44 @@ typedef struct {
     GError *error;
 } Giver;
 
+/* Moves as much of what waits as there may be into a piece. */
+static void
+put_waiting(Giver *giver, GByteArray *piece, gsize limit)
+{
+    gsize size = MIN(limit - piece->len, giver->waiting->len);
+
+    bytes_put_blob(piece, giver->waiting->data, size);
+    g_byte_array_remove_range(giver->waiting, 0, (guint)size);
+}
+
 static GByteArray *
 make_piece(Giver *giver)
 {
-    gsize size = piece_bytes(giver->comm) - 1; /* the state is the first byte */
-    GByteArray *piece = g_byte_array_new();
+    gsize limit = piece_bytes(giver->comm);
+    GByteArray *piece = g_byte_array_sized_new((guint)limit);
 
-    while (!giver->ended && !giver->error && giver->waiting->len < size) {
+    bytes_put_u8(piece, STATE_MORE);
+    put_waiting(giver, piece, limit);
+    while (!giver->ended && !giver->error && giver->waiting->len == 0) {
         GatherItem item = {0};
+        guint begin = piece->len;
         int there = giver->next(giver->data, &item, &giver->error);
-        if (there > 0)
-            put_item(giver->waiting, &item);
         giver->ended = there == 0;
+        if (there <= 0)
+            break;
+        put_item(piece, &item);
+        if (piece->len <= limit)
+            continue;
+        /* It is for the next piece, or to be cut when it is all that there is. */
+        bytes_put_blob(giver->waiting, piece->data + begin, piece->len - begin);
+        g_byte_array_set_size(piece, begin);
+        if (begin == 1)
+            put_waiting(giver, piece, limit);
     }
-    size = MIN(size, giver->waiting->len);
-    gboolean last = giver->ended && size == giver->waiting->len;
-    bytes_put_u8(piece, giver->error ? STATE_FAILED : last ? STATE_END : STATE_MORE);
-    bytes_put_blob(piece, giver->waiting->data, size);
-    g_byte_array_remove_range(giver->waiting, 0, (guint)size);
+    if (giver->error)
+        piece->data[0] = STATE_FAILED;
+    else if (giver->ended && giver->waiting->len == 0)
+        piece->data[0] = STATE_END;
     return piece;
 }
 
@@ -118,10 +140,10 @@ give(Giver *giver)
 /* Another rank, as rank 0 knows it. */
 typedef struct {
     int rank;
-    gboolean asked;
-    guint8 state;
-    GByteArray *ahead; /* the next piece, if it has come */
-    GByteArray *bytes; /* of items */
+    guint asked;       /* how many pieces are on their way */
+    gboolean ended;    /* the last one has come */
+    GQueue ahead;      /* pieces that have come */
+    GByteArray *bytes; /* of items, behind the state of the piece that they are of */
     gsize at;          /* where the next item is */
     GatherItem item;
 } Giving;
@@ -136,11 +158,16 @@ typedef struct {
     GError *error;
 } Taking;
 
+/* Asks for as many pieces as there may be ahead. */
 static void
 ask(const Taking *taking, Giving *giving)
 {
-    giving->asked = TRUE;
-    comm_send(taking->comm, giving->rank, TAG_ASK, g_byte_array_new());
+    guint most = CLAMP(PIECES_BYTES / PIECE_MAX_BYTES / comm_size(taking->comm), 1, AHEAD_MAX);
+
+    while (!giving->ended && giving->asked + giving->ahead.length < most) {
+        giving->asked++;
+        comm_send(taking->comm, giving->rank, TAG_ASK, g_byte_array_new());
+    }
 }
 
 /* Waits for one piece, of any rank. */
@@ -151,24 +178,29 @@ await_piece(Taking *taking)
 
     comm_wait(taking->comm, &message);
     Giving *giving = &taking->givings[message.from];
-    g_assert(message.tag == TAG_PIECE && giving->asked && message.bytes->len > 0);
-    giving->asked = FALSE;
-    giving->state = message.bytes->data[0];
-    giving->ahead = message.bytes;
-    if (giving->state == STATE_FAILED)
+    g_assert(message.tag == TAG_PIECE && giving->asked > 0 && message.bytes->len > 0);
+    giving->asked--;
+    giving->ended = giving->ended || message.bytes->data[0] == STATE_END;
+    if (message.bytes->data[0] == STATE_FAILED)
         taking->other_failed = TRUE;
+    g_queue_push_tail(&giving->ahead, message.bytes);
 }
 
-/* Joins the next piece to what is left of those before, and asks for the one behind it. */
+/* Goes on to the next piece, joining it to an item that has begun, and asks for more. */
 static void
 take_piece(const Taking *taking, Giving *giving)
 {
-    g_byte_array_remove_range(giving->bytes, 0, (guint)giving->at);
-    giving->at = 0;
-    g_byte_array_append(giving->bytes, giving->ahead->data + 1, giving->ahead->len - 1);
-    g_clear_pointer(&giving->ahead, g_byte_array_unref);
-    if (giving->state == STATE_MORE)
-        ask(taking, giving);
+    GByteArray *piece = g_queue_pop_head(&giving->ahead);
+
+    if (giving->at < giving->bytes->len) {
+        g_byte_array_append(giving->bytes, piece->data + 1, piece->len - 1);
+        g_byte_array_unref(piece);
+    } else {
+        g_byte_array_unref(giving->bytes);
+        giving->bytes = piece;
+        giving->at = 1;
+    }
+    ask(taking, giving);
 }
 
 /* Goes to the next item of another rank. Returns: 1, 0 at the end, -1 when that rank has failed. */
@@ -181,15 +213,15 @@ next_given(Taking *taking, Giving *giving)
         giving->at += size;
         if (size > 0)
             return 1;
-        if (!giving->ahead && !giving->asked)
-            break;
-        while (!giving->ahead)
+        while (giving->ahead.length == 0 && giving->asked > 0)
             await_piece(taking);
         if (taking->other_failed)
             return -1;
+        if (giving->ahead.length == 0)
+            break;
         take_piece(taking, giving);
     }
-    g_assert(giving->state == STATE_END && giving->at == giving->bytes->len);
+    g_assert(giving->ended && giving->at == giving->bytes->len);
     return 0;
 }
 
@@ -246,10 +278,10 @@ close_all(Taking *taking)
 {
     for (int rank = 1; rank < comm_size(taking->comm); rank++) {
         Giving *giving = &taking->givings[rank];
-        while (giving->asked)
+        while (giving->asked > 0)
             await_piece(taking);
         comm_send(taking->comm, rank, TAG_CLOSE, g_byte_array_new());
-        g_clear_pointer(&giving->ahead, g_byte_array_unref);
+        g_queue_clear_full(&giving->ahead, (GDestroyNotify)g_byte_array_unref);
         g_byte_array_unref(giving->bytes);
     }
 }

@@ -1,6 +1,7 @@
 /* gather.h - the last step of a job: what the ranks have made, each sorted by key, comes to rank 0
- * as one sequence sorted by key. Pieces of at most 256 KiB are asked for as they are needed, so
- * rank 0 holds two of each rank and an item. SPDX-License-Identifier: Apache-2.0 */
+ * as one sequence sorted by key. Pieces of at most 256 KiB are asked for a few ahead, so rank 0
+ * holds five of each rank, two where there are many, and an item.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_MR_GATHER_H
 #define MILLRACE_MR_GATHER_H
 
