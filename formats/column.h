@@ -52,7 +52,8 @@ void column_put_rising(ColumnEncoder *encoder, GByteArray *out, const gint64 *va
 /* Numbers that mostly rise from one to the next of the same writer. */
 void column_put_sequences(ColumnEncoder *encoder, GByteArray *out, const gint64 *values,
                           guint32 count, const SegmentTexts *writers);
-/* Texts without NUL. codes may be NULL when each event has a value of its own. */
+/* Texts without NUL. codes may be NULL when each event has a value of its own, or all have the one
+ * that there is, with value_count 1. */
 void column_put_texts(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *texts,
                       guint32 count);
 /* Texts of USAGE_ID_CHARS hexadecimal digits, from the COLUMN_ID_BYTES bytes that each tells. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/column_internal.h"
+#include "formats/digits.h"
 #include "formats/same_bytes.h"
 
 /* The text of event i. */
@@ -52,14 +53,39 @@ typedef struct {
     guint width; /* digits of each, with leading zeros; 0 when none has a leading zero */
 } Numbered;
 
-static gboolean
-read_number(const char *digits, gsize size, guint width, guint64 *number)
+/* The last eight characters, or as many as there are, in the highest bytes; at least four. */
+static inline guint64
+load_last(const char *text, gsize size)
 {
+    guint32 first = 0;
+    guint32 last = 0;
+
+    if (size >= DIGITS_AT_ONCE)
+        return digits_load(text + size - DIGITS_AT_ONCE);
+    memcpy(&first, text, sizeof first);
+    memcpy(&last, text + size - sizeof last, sizeof last);
+    return ((guint64)GUINT32_FROM_LE(last) << 32 | (guint64)GUINT32_FROM_LE(first)
+                                                       << (8 * (DIGITS_AT_ONCE - size))) ^
+           DIGITS_EACH('0');
+}
+
+/* Reads the number behind a prefix. */
+static inline gboolean
+read_number(const char *text, gsize text_size, gsize prefix, guint width, guint64 *number)
+{
+    const char *digits = text + prefix;
+    gsize size = text_size - prefix;
     guint64 value = 0;
 
     if (size == 0 || size > COLUMN_DIGITS_MAX ||
         (width > 0 ? size != width : size > 1 && *digits == '0'))
         return FALSE;
+    if (size <= DIGITS_AT_ONCE && text_size >= sizeof(guint32)) {
+        guint others = 8 * (guint)(DIGITS_AT_ONCE - size);
+        guint64 word = load_last(text, text_size) >> others << others;
+        *number = digits_value(word);
+        return digits_count(word) == DIGITS_AT_ONCE;
+    }
     for (gsize i = 0; i < size; i++) {
         guint digit = (guint)(digits[i] - '0');
         if (digit > 9)
@@ -87,7 +113,7 @@ read_numbered(const SegmentTexts *texts, guint32 count, Numbered *numbered, guin
         guint32 size = 0;
         const char *text = text_at(texts, i, &size);
         if (size < prefix || !same_bytes(text, first, prefix) ||
-            !read_number(text + prefix, size - prefix, numbered->width, &numbers[i]))
+            !read_number(text, size, prefix, numbered->width, &numbers[i]))
             return FALSE;
     }
     numbered->prefix_size = prefix;
@@ -233,16 +259,16 @@ column_put_texts(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *te
 
     column_encoder_reserve(encoder, count);
     values.codes = NULL;
-    if (!texts->codes && all_equal(texts, count)) {
+    if (values.value_count > 1 && !texts->codes && all_equal(texts, count))
         values.value_count = 1;
-    } else if (!column_repeats(texts, count)) {
+    if (values.value_count > 1 && !column_repeats(texts, count)) {
         put_list(encoder, out, texts, count);
         return;
     }
     bytes_put_u8(out, COLUMN_DICTIONARY);
     bytes_put_u32(out, values.value_count);
     put_list(encoder, out, &values, values.value_count);
-    if (!texts->codes)
+    if (!texts->codes || values.value_count == 1)
         return;
     for (guint32 i = 0; i < count; i++)
         encoder->numbers[i] = texts->codes[i];

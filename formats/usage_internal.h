@@ -4,7 +4,6 @@
 #define MILLRACE_FORMATS_USAGE_INTERNAL_H
 
 #include <glib.h>
-#include <string.h>
 
 #include "formats/usage.h"
 
@@ -66,50 +65,6 @@ usage_is_printed_time(const char *text)
 }
 /* Reads a time of USAGE_TIME_CHARS that stands as it is printed, and no other. */
 gboolean usage_parse_printed_time(const char *text, gint64 *time_us);
-
-/* Decimal digits, eight at once: a line has a dozen numbers, and whether the next character is one
- * more digit is what no processor can foretell. The first is in the lowest byte. */
-#define USAGE_DIGITS            8
-#define USAGE_DIGITS_EACH(BYTE) (G_GUINT64_CONSTANT(0x0101010101010101) * (BYTE))
-
-/* The values of eight characters; of those that are no digits, more than 9. */
-static inline guint64
-usage_digits_load(const char *text)
-{
-    guint64 word = 0;
-
-    memcpy(&word, text, sizeof word);
-    return GUINT64_FROM_LE(word) ^ USAGE_DIGITS_EACH('0');
-}
-
-/* How many of them are digits, up to the first that is none. */
-static inline guint
-usage_digits_count(guint64 word)
-{
-    /* The high bit of a byte above 9; wrong only behind the first of them. */
-    guint64 others = ((word + USAGE_DIGITS_EACH(0x7f - 9)) | word) & USAGE_DIGITS_EACH(0x80);
-
-    return others == 0 ? USAGE_DIGITS : (guint)__builtin_ctzll(others) / 8;
-}
-
-/* Byte k of the result is 10 times byte k and byte k + 1, of digits. */
-static inline guint64
-usage_digits_pairs(guint64 word)
-{
-    return word * 10 + (word >> 8);
-}
-
-/* The number that eight digits are: pairs, then fours, then all, each in one multiplication. */
-static inline guint64
-usage_digits_value(guint64 word)
-{
-    const guint64 pairs = G_GUINT64_CONSTANT(0x000000ff000000ff);
-
-    word = usage_digits_pairs(word);
-    return ((word & pairs) * (100 + (G_GUINT64_CONSTANT(1000000) << 32)) +
-            (word >> 16 & pairs) * (1 + (G_GUINT64_CONSTANT(10000) << 32))) >>
-           32;
-}
 
 /* Reads as many members from the beginning of a line as stand as they are printed, into event.
  * *seen: bit n is set for usage_members[n]. *place: in which object reading ended, behind a member.

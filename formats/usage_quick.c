@@ -4,13 +4,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "formats/digits.h"
 #include "formats/json_scan.h"
 #include "formats/usage.h"
 #include "formats/usage_internal.h"
 
 #define COUNT_DIGITS_MAX 18 /* fewer than 2^63 - 1 has: no overflow */
 #define SEQUENCE_DIGITS  20
-#define SEQUENCE_ZEROS   4 /* at least: what is left are two times USAGE_DIGITS */
+#define SEQUENCE_ZEROS   4 /* at least: what is left are two times DIGITS_AT_ONCE */
 
 typedef struct {
     char *at; /* behind the last member that was read */
@@ -63,14 +64,14 @@ read_digits(const char *at, const char *end, guint64 *value)
     const char *begin = at;
 
     *value = 0;
-    if (end - at >= USAGE_DIGITS) {
-        guint64 word = usage_digits_load(at);
-        guint count = usage_digits_count(word);
+    if (end - at >= DIGITS_AT_ONCE) {
+        guint64 word = digits_load(at);
+        guint count = digits_count(word);
         if (count == 0)
             return at;
-        *value = usage_digits_value(word << (8 * (USAGE_DIGITS - count)));
+        *value = digits_value(word << (8 * (DIGITS_AT_ONCE - count)));
         at += count;
-        if (count < USAGE_DIGITS)
+        if (count < DIGITS_AT_ONCE)
             return at;
     }
     for (; (guchar)(*at - '0') <= 9 && at <= begin + COUNT_DIGITS_MAX; at++)
@@ -115,11 +116,11 @@ take_sequence(Quick *quick, guint64 *sequence)
 
     if (!at || memcmp(at, "0000", SEQUENCE_ZEROS) != 0 || at[SEQUENCE_DIGITS] != '"')
         return 0;
-    guint64 high = usage_digits_load(at + SEQUENCE_ZEROS);
-    guint64 low = usage_digits_load(at + SEQUENCE_ZEROS + USAGE_DIGITS);
-    if (usage_digits_count(high) < USAGE_DIGITS || usage_digits_count(low) < USAGE_DIGITS)
+    guint64 high = digits_load(at + SEQUENCE_ZEROS);
+    guint64 low = digits_load(at + SEQUENCE_ZEROS + DIGITS_AT_ONCE);
+    if (digits_count(high) < DIGITS_AT_ONCE || digits_count(low) < DIGITS_AT_ONCE)
         return 0;
-    *sequence = usage_digits_value(high) * 100000000 + usage_digits_value(low);
+    *sequence = digits_value(high) * 100000000 + digits_value(low);
     quick->at = at + SEQUENCE_DIGITS + 1;
     return 1u << MEMBER_SEQUENCE;
 }

@@ -1,5 +1,6 @@
 /* usage_time.c - times of usage events. Every line has one, so days are counted by arithmetic.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "formats/digits.h"
 #include "formats/usage.h"
 #include "formats/usage_internal.h"
 
@@ -122,13 +123,13 @@ parse_seconds(const char *text, gint64 *seconds)
 /* The values of eight characters' digits, as pattern has them: digits where it has '0', elsewhere
  * the same. *bad: bits are set where it is otherwise. */
 static inline guint64
-load_as(const char *text, const char pattern[USAGE_DIGITS + 1], guint64 *bad)
+load_as(const char *text, const char pattern[DIGITS_AT_ONCE + 1], guint64 *bad)
 {
-    guint64 others = usage_digits_load(pattern); /* zero where there is a digit, below 0x80 */
-    guint64 values = usage_digits_load(text) ^ others;
-    guint64 nonzero = (others + USAGE_DIGITS_EACH(0x7f)) >> 7 & USAGE_DIGITS_EACH(1);
+    guint64 others = digits_load(pattern); /* zero where there is a digit, below 0x80 */
+    guint64 values = digits_load(text) ^ others;
+    guint64 nonzero = (others + DIGITS_EACH(0x7f)) >> 7 & DIGITS_EACH(1);
 
-    *bad |= (values & nonzero * 0xff) | (usage_digits_count(values) < USAGE_DIGITS);
+    *bad |= (values & nonzero * 0xff) | (digits_count(values) < DIGITS_AT_ONCE);
     return values;
 }
 
@@ -136,7 +137,7 @@ load_as(const char *text, const char pattern[USAGE_DIGITS + 1], guint64 *bad)
 static inline guint
 pair_at(guint64 digits, guint k)
 {
-    return usage_digits_pairs(digits) >> (8 * k) & 0xff;
+    return digits_pairs(digits) >> (8 * k) & 0xff;
 }
 
 gboolean
@@ -159,7 +160,7 @@ usage_parse_printed_time(const char *text, gint64 *time_us)
         return FALSE;
     gint64 all_seconds =
         days_of(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * 60 + seconds;
-    *time_us = all_seconds * G_USEC_PER_SEC + (gint64)usage_digits_value(rest << 8);
+    *time_us = all_seconds * G_USEC_PER_SEC + (gint64)digits_value(rest << 8);
     return TRUE;
 }
 

@@ -256,6 +256,26 @@ Test(column_texts, what_only_looks_like_a_number_comes_back)
     }
 }
 
+Test(column_texts, a_character_that_is_no_digit_makes_no_number)
+{
+    static const char *const numbers[] = {"1", "12", "1234", "r-1234", "r-123456", "r-123456789"};
+    static const char others[] = "/:\x01\x2f\x3a\x60\x7f";
+    guint8 encoding = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
+        for (guint at = 0; at < strlen(numbers[i]); at++)
+            for (guint k = 0; k < sizeof others - 1; k++) {
+                g_autoptr(Columns) columns = columns_new();
+                g_autofree char *text = g_strdup(numbers[i]);
+                text[at] = others[k];
+                for (guint copy = 0; copy < 9; copy++)
+                    add(columns, "%s", numbers[i]);
+                add(columns, "%s", text);
+                expect_return(columns, &encoding);
+                cr_assert_neq(encoding, COLUMN_NUMBERED, "%s", text);
+            }
+}
+
 Test(column_texts, hexadecimal_digits_take_half_a_byte)
 {
     static const char *const formats[] = {"%08x-0000-4000-8000-%012x", "req_%08x%08x", "%08x%08x",
