@@ -183,6 +183,84 @@ Test(catalogue, bytes_behind_the_last_line_are_noticed_or_cut)
     cr_expect_eq(catalogue_count(log), GOLDEN_ENTRIES);
 }
 
+/* A log of one entry, chained by GLib. body: all but the chain and the end. (transfer full) */
+static char *
+log_of_one(const char *body)
+{
+    g_autofree char *chain = g_compute_checksum_for_string(G_CHECKSUM_SHA256, body, -1);
+
+    return g_strdup_printf("%s,\"chain\":\"%.32s\"}\n", body, chain);
+}
+
+Test(catalogue, an_entry_that_makes_no_sense_is_refused_though_its_chain_holds)
+{
+#define HEAD   "{\"n\":0,\"time\":\"" START "\",\"actor\":\"a\",\"kind\":"
+#define NUMBER "expected a whole number"
+    static const struct {
+        const char *body;
+        const char *reason; /* NULL: it is good */
+    } cases[] = {
+        {HEAD "\"restore\",\"records\":1,\"bytes\":2", NULL},
+        {HEAD "\"check\",\"volume\":\"" VOLUME "\",\"result\":\"intact\",\"scope\":\"whole\"",
+         NULL},
+        {HEAD "\"restore\",\"records\":1,\"bytes\":2,\"more\":[{}]", NULL},
+        {"{\"n\":1,\"time\":\"" START "\",\"actor\":\"a\",\"kind\":\"restore\"",
+         "\"n\": expected 0"},
+        {"{\"n\":-1,\"time\":\"" START "\",\"actor\":\"a\",\"kind\":\"restore\"",
+         "\"n\": expected 0"},
+        {"{\"n\":0,\"time\":\"0000-12-01T02:00:00Z\",\"actor\":\"a\",\"kind\":\"restore\"",
+         "\"time\""},
+        {"{\"n\":0,\"time\":17,\"actor\":\"a\",\"kind\":\"restore\"", "\"time\""},
+        {"{\"n\":0,\"time\":\"" START "\",\"kind\":\"restore\"", "\"actor\""},
+        {"{\"n\":0,\"time\":\"" START "\",\"actor\":\"\\u001b[0m\",\"kind\":\"restore\"",
+         "\"actor\": expected text without control characters"},
+        {"{\"n\":0,\"time\":\"" START "\",\"actor\":\"\xc2\x9b\",\"kind\":\"restore\"",
+         "\"actor\""},
+        {HEAD "7", "\"kind\""},
+        {HEAD "\"restore\",\"records\":-1,\"bytes\":2", "\"records\": " NUMBER},
+        {HEAD "\"restore\",\"records\":9223372036854775808,\"bytes\":2", "not a JSON object"},
+        {HEAD "\"restore\",\"records\":1.0,\"bytes\":2", "\"records\": " NUMBER},
+        {HEAD "\"restore\",\"records\":1", "\"bytes\": " NUMBER},
+        {HEAD "\"restore\",\"volume\":5,\"records\":1,\"bytes\":2", "\"volume\""},
+        {HEAD "\"restore\",\"volume\":\"../../etc\",\"records\":1,\"bytes\":2", "\"volume\""},
+        {HEAD "\"check\",\"result\":\"intact\",\"scope\":\"whole\"",
+         "\"volume\": expected a string"},
+        {HEAD "\"restore\",\"records\":1,\"records\":1,\"bytes\":2", "not a JSON object"},
+        {HEAD "\"restore\",\"records\":1,\"bytes\":2,\"note\":\"\\u0000\"", "not a JSON object"},
+        {HEAD "\"restore\",\"records\":1,\"bytes\":2,\"note\":\"\xff\"", "not a JSON object"},
+        {"[0", "not a JSON object"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = log_of_one(cases[i].body);
+        if (cases[i].reason) {
+            expect_corrupt(text, strlen(text), cases[i].reason);
+        } else {
+            g_autoptr(Catalogue) log = parse(text);
+            cr_expect_eq(catalogue_count(log), 1);
+        }
+    }
+}
+
+Test(catalogue, a_checkpoint_has_one_spelling)
+{
+    g_autofree char *text = golden_lines(2);
+    static const char *const others[][2] = {
+        {"\u2014", "\\u2014"},
+        {"millrace.archive/", "millrace.archive\\/"},
+        {"{\"checkpoint\":", "{\"checkpoint\": "},
+        {"\\n\"}\n", "\\n\",\"more\":1}\n"},
+        {"\\n\"}\n", "\\nextension\\n\"}\n"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_auto(GStrv) parts = g_strsplit(text, others[i][0], -1);
+        g_autofree char *other = g_strjoinv(others[i][1], parts);
+        cr_assert_str_neq(other, text);
+        expect_corrupt(other, strlen(other), "catalogue.log:2: ");
+    }
+}
+
 Test(catalogue, lines_and_files_have_limits)
 {
     g_autofree char *longer = g_strnfill(70000, 'x');
