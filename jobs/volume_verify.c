@@ -135,8 +135,11 @@ take_failure(Verifying *verifying, VolumeFile file, GError *failure, GError **er
         g_propagate_error(error, failure);
         return FALSE;
     }
-    volume_findings_add(verifying->findings, file, "%s%s: %s", verifying->how->manifest->volume,
-                        volume_suffix(file), failure->message);
+    /* Messages of frames have the name in front. */
+    gboolean named = strstr(failure->message, verifying->how->manifest->volume) != NULL;
+    volume_findings_add(verifying->findings, file, "%s%s%s%s",
+                        named ? "" : verifying->how->manifest->volume,
+                        named ? "" : volume_suffix(file), named ? "" : ": ", failure->message);
     g_error_free(failure);
     return TRUE;
 }

@@ -19,6 +19,8 @@ static const struct {
     {"extend", archive_extend_main, "keep volumes longer"},
     {"expire", archive_expire_main, "end volumes that are due and not held"},
     {"verify", archive_verify_main, "check volumes to the last byte, or a sample of them"},
+    {"scrub", archive_scrub_main, "verify and repair what was not checked for longest"},
+    {"repair", archive_repair_main, "make damaged files again: from parity, or a copy"},
 };
 
 static void
