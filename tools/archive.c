@@ -14,6 +14,9 @@ static const struct {
 } verbs[] = {
     {"keygen", archive_keygen_main, "make a pair of keys, as minisign's"},
     {"pack", archive_pack_main, "put files and usage into volumes, and commit them"},
+    {"list", archive_list_main, "what there is: records, volumes, the trail of one record"},
+    {"cat", archive_cat_main, "print records"},
+    {"restore", archive_restore_main, "records into a folder, whole and checked"},
     {"hold", archive_hold_main, "keep volumes whatever their retention"},
     {"release", archive_release_main, "take a hold from volumes"},
     {"extend", archive_extend_main, "keep volumes longer"},

@@ -92,9 +92,8 @@ describe(const guint8 *bytes, gsize size_bytes, gsize piece_bytes)
     g_autoptr(GError) error = NULL;
     GString *out = g_string_new(NULL);
     TarMember member;
-    int more = 0;
 
-    while ((more = tar_reader_next(reader, &member, &error)) == 1) {
+    while (tar_reader_next(reader, &member, &error) == 1) {
         g_autofree char *name = g_strescape(member.name, NULL);
         cr_expect_eq(member.is_file, strcmp(member.what, "file") == 0);
         g_string_append_printf(out, "%s %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %s", member.what,
@@ -150,11 +149,9 @@ Test(tar, gnu_tar_lists_names_of_every_length_and_sizes_around_a_block)
     }
     put_end(tar);
     scratch_put(&scratch, "t.tar", tar->data, tar->len);
-    g_autofree char *got =
-        ask((const char *[]){"sh", "-c",
-                             "TZ=UTC LC_ALL=C tar --numeric-owner --full-time -tvf \"$0\" | "
-                             "sed 's/  */ /g'",
-                             path, NULL});
+    static const char list[] =
+        "TZ=UTC LC_ALL=C tar --numeric-owner --full-time -tvf \"$0\" | sed 's/  */ /g'";
+    g_autofree char *got = ask((const char *[]){"sh", "-c", list, path, NULL});
     cr_expect_str_eq(got, expected->str);
 }
 

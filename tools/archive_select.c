@@ -1,0 +1,71 @@
+/* archive_select.c - options of the verbs that read an archive.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tools/archive_select.h"
+
+#include <string.h>
+
+#include "formats/duration.h"
+#include "tools/tool.h"
+
+void
+archive_select_options_clear(ArchiveSelectOptions *options)
+{
+    g_free(options->from);
+    g_strfreev(options->trust);
+    g_free(options->record);
+    g_free(options->volume);
+    g_free(options->path);
+    g_free(options->customer);
+    g_free(options->from_time);
+    g_free(options->to_time);
+    *options = (ArchiveSelectOptions){0};
+}
+
+static gboolean
+check_record(const ArchiveSelectOptions *options, GError **error)
+{
+    if (!options->record || (*options->record && !options->path && !options->customer &&
+                             !options->from_time && !options->to_time))
+        return TRUE;
+    g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                        "--record KEY names one record: neither --path, --customer nor times go "
+                        "with it");
+    return FALSE;
+}
+
+gboolean
+archive_select_options_check(const ArchiveSelectOptions *options, ArchiveSelection *selection,
+                             ArchiveOpen *open, GError **error)
+{
+    *selection = (ArchiveSelection){.record = options->record,
+                                    .volume = options->volume,
+                                    .glob = options->path,
+                                    .customer = options->customer,
+                                    .from_us = G_MININT64,
+                                    .to_us = G_MAXINT64};
+    *open = (ArchiveOpen){.where = options->from, .trust = (const char *const *)options->trust};
+    if (!options->from) {
+        g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                            "expected --from WHERE, the archive");
+        return FALSE;
+    }
+    if (options->volume && !volume_is_name(options->volume)) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                    "--volume=%s: expected 32 hexadecimal digits", options->volume);
+        return FALSE;
+    }
+    if (!check_record(options, error) ||
+        (options->from_time &&
+         !time_parse("--from-time", options->from_time, &selection->from_us, error)) ||
+        (options->to_time && !time_parse("--to-time", options->to_time, &selection->to_us, error)))
+        return FALSE;
+    if (options->to_time)
+        selection->to_us--;
+    return TRUE;
+}
+
+void
+archive_log_bad(const char *text, gpointer data G_GNUC_UNUSED)
+{
+    tool_log("%s", text);
+}
