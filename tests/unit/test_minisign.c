@@ -239,6 +239,9 @@ Test(minisign, lines_that_end_in_cr_lf_are_read_unless_strictly)
 
     cr_expect(minisign_verify(minisign_public(secret), "record", 6, altered, FALSE, NULL, NULL));
     cr_expect_not(minisign_verify(minisign_public(secret), "record", 6, altered, TRUE, NULL, NULL));
+    g_autofree char *last = g_strdup_printf("%.*s\r\n", (int)strlen(text) - 1, text);
+    cr_expect(minisign_verify(minisign_public(secret), "record", 6, last, FALSE, NULL, NULL));
+    cr_expect_not(minisign_verify(minisign_public(secret), "record", 6, last, TRUE, NULL, NULL));
 }
 
 Test(minisign, another_keys_signature_says_whose_it_is)
