@@ -8,6 +8,9 @@ again.
     parity.py damage FILE PARITY SEED COUNT    spoils COUNT blocks and units; prints 1 when every
                                                stripe can still be repaired, else 0
     parity.py theory FILE K M COUNT            the share of all ways to lose COUNT that can be
+    parity.py trials ARCHIVE VOLUME PROGRAM ROUNDS SEED
+                                               loses blocks and units at random and has PROGRAM
+                                               repair them, for several COUNTs: a table
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -15,6 +18,7 @@ import math
 import os
 import random
 import struct
+import subprocess
 import sys
 
 MASK = (1 << 64) - 1
@@ -228,24 +232,33 @@ def check(path, parity_path):
     print("blocks", blocks, "units", units, "beyond", beyond)
 
 
+def spoil(layout, chosen, contents, chance):
+    """Overwrites places (stripe, (which, at, size)). Can every stripe still be repaired?"""
+    lost = [0] * layout.stripes
+    for stripe, (which, at, size) in chosen:
+        contents[which][at:at + size] = chance.randbytes(size)
+        lost[stripe] += 1
+    return max(lost) <= layout.m
+
+
+def everything(layout):
+    return [(s, place) for s, places in enumerate(layout.places()) for place in places]
+
+
 def damage(path, parity_path, seed, count):
     chance = random.Random(int(seed))
     with open(path, "r+b") as file, open(parity_path, "r+b") as parity_file:
-        layout = read_layout(parity_file.read())
-        stripes = layout.places()
-        everything = [(s, place) for s, places in enumerate(stripes) for place in places]
-        lost = [0] * layout.stripes
-        for stripe, (which, at, size) in chance.sample(everything, int(count)):
-            target = (file, parity_file)[which]
-            target.seek(at)
-            target.write(chance.randbytes(size))
-            lost[stripe] += 1
-    print(int(max(lost) <= layout.m))
+        contents = [bytearray(file.read()), bytearray(parity_file.read())]
+        layout = read_layout(contents[1])
+        print(int(spoil(layout, chance.sample(everything(layout), int(count)), contents, chance)))
+        for target, changed in zip((file, parity_file), contents):
+            target.seek(0)
+            target.write(changed)
 
 
-def theory(path, k, m, count):
-    layout = Layout(os.path.getsize(path), int(k), int(m))
-    count, good = int(count), [1]
+def share(layout, count):
+    """Of all ways to lose so many, those that leave each stripe enough: by convolution."""
+    good = [1]
     for places in layout.places():
         here = [math.comb(len(places), i) for i in range(layout.m + 1)]
         both = [0] * min(len(good) + layout.m, count + 1)
@@ -256,8 +269,73 @@ def theory(path, k, m, count):
         good = both
     total = layout.blocks + layout.stripes * layout.m
     ways = good[count] if count < len(good) else 0
-    print("%.6f" % (ways / math.comb(total, count)))
+    return ways / math.comb(total, count)
+
+
+def theory(path, k, m, count):
+    print("%.6f" % share(Layout(os.path.getsize(path), int(k), int(m)), int(count)))
+
+
+class Trials:
+    def __init__(self, archive, volume, program, chance):
+        self.command = [program, "repair", "--from", archive, volume]
+        self.chance = chance
+        base = os.path.join(archive, "volumes", volume)
+        self.paths = [base + ".tar.zst", base + ".parity", os.path.join(archive, "catalogue.log")]
+        self.whole = []
+        for path in self.paths:
+            with open(path, "rb") as file:
+                self.whole.append(file.read())
+        self.layout = read_layout(self.whole[1])
+        self.wrong = 0
+
+    def write(self, contents):
+        for path, changed in zip(self.paths, contents):
+            with open(path, "wb") as file:
+                file.write(changed)
+
+    def once(self, chosen):
+        """Was it repaired? Whether it could be is known, so there is no chance in what is right."""
+        contents = [bytearray(c) for c in self.whole]
+        possible = spoil(self.layout, chosen, contents, self.chance)
+        self.write(contents)
+        code = subprocess.run(self.command, stdout=subprocess.DEVNULL).returncode
+        now = []
+        for path in self.paths[:2]:
+            with open(path, "rb") as file:
+                now.append(file.read())
+        repaired = code == 0 and now == self.whole[:2]
+        beyond = code == 76 and now[0] == contents[0]
+        self.wrong += not (repaired if possible else beyond)
+        self.write(self.whole)
+        return repaired
+
+    def row(self, name, expected, rounds, choose):
+        measured = sum(self.once(choose()) for _ in range(rounds)) / rounds
+        spread = math.sqrt(expected * (1 - expected) / rounds)
+        off = abs(measured - expected) > 4 * spread + 1 / rounds
+        self.wrong += off
+        print("# %-22s %8.4f %8.4f %6.4f %s" % (name, expected, measured, spread, off or ""))
+
+
+def trials(archive, volume, program, rounds, seed):
+    chance, rounds = random.Random(int(seed)), int(rounds)
+    run = Trials(archive, volume, program, chance)
+    layout, places = run.layout, everything(run.layout)
+    print("# %d+%d, %d stripes, %d blocks and units, %d rounds, seed %s" %
+          (layout.k, layout.m, layout.stripes, len(places), rounds, seed))
+    print("# %-22s %8s %8s %6s" % ("lost", "theory", "repaired", "sigma"))
+    for lost, expected in ((layout.m, 1.0), (layout.m + 1, 0.0)):
+        run.row("%d of one stripe" % lost, expected, max(rounds // 2, 1), lambda: [
+            (stripe, place) for stripe in [chance.randrange(layout.stripes)]
+            for place in chance.sample(layout.places()[stripe], lost)])
+    step = max(len(places) // 36, 1)
+    for count in range(layout.m, layout.m + 8 * step, step):
+        run.row("%d of all" % count, share(layout, count), rounds,
+                lambda: chance.sample(places, count))
+    sys.exit(run.wrong > 0)
 
 
 if __name__ == "__main__":
-    {"make": make, "check": check, "damage": damage, "theory": theory}[sys.argv[1]](*sys.argv[2:])
+    commands = {"make": make, "check": check, "damage": damage, "theory": theory, "trials": trials}
+    commands[sys.argv[1]](*sys.argv[2:])
