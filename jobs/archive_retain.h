@@ -6,7 +6,7 @@
 #define MILLRACE_JOBS_ARCHIVE_RETAIN_H
 
 #include "jobs/archive.h"
-#include "jobs/archive_index.h"
+#include "jobs/archive_choose.h"
 
 #define ARCHIVE_HOLD_NAME_MAX 200  /* bytes */
 #define ARCHIVE_HOLD_NOTE_MAX 4000 /* what an entry holds whole */

@@ -1,17 +1,10 @@
-/* archive_index.h - the index of a volume, read whole and checked first: for those who must not
- * miss a record (a hold), or prove one.
+/* archive_choose.h - volumes by what lies in them, for those who must not miss one: an index is
+ * read whole and checked before it is believed.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef MILLRACE_JOBS_ARCHIVE_INDEX_H
-#define MILLRACE_JOBS_ARCHIVE_INDEX_H
+#ifndef MILLRACE_JOBS_ARCHIVE_CHOOSE_H
+#define MILLRACE_JOBS_ARCHIVE_CHOOSE_H
 
 #include "jobs/archive.h"
-
-/* Opens the index of a volume that has not expired, and checks every byte of it against the
- * manifest, which is filled in (clear it; on failure too).
- * Returns: (transfer full), or NULL and MILLRACE_ERROR_CORRUPT, MILLRACE_ERROR_NO_INPUT,
- * MILLRACE_ERROR_IO. */
-TierFile *archive_index_open(Archive *archive, const CatalogueVolume *volume,
-                             VolumeManifest *manifest, GError **error);
 
 /* Which volumes. Lists: NULL-terminated, or NULL; what any of them asks for is chosen. */
 typedef struct {

@@ -1,52 +1,10 @@
-/* archive_index.c - indexes that are checked before they are believed, and volumes found by them.
+/* archive_choose.c - volumes by name, class and hold, and by the records that they have.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "jobs/archive_index.h"
+#include "jobs/archive_choose.h"
 
 #include <string.h>
 
-#include "jobs/volume_read.h"
-
-enum { READ_BYTES = 1 << 20 };
-
-static gboolean
-check_digest(TierFile *file, const char *path, const VolumeManifest *manifest, GError **error)
-{
-    g_autoptr(Sha256) sha256 = sha256_new();
-    g_autofree char *bytes = g_malloc(READ_BYTES);
-    char hex[SHA256_CHARS + 1];
-    guint64 at = 0;
-    gssize got = 0;
-
-    while ((got = tier_file_read(file, at, bytes, READ_BYTES, error)) > 0) {
-        sha256_add(sha256, bytes, (gsize)got);
-        at += (guint64)got;
-    }
-    if (got < 0)
-        return FALSE;
-    sha256_finish(sha256, hex);
-    if (at == manifest->size_bytes[VOLUME_INDEX] &&
-        strcmp(hex, manifest->sha256[VOLUME_INDEX]) == 0)
-        return TRUE;
-    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
-                "%s is not the file that the manifest tells of: run millrace archive repair %s",
-                path, manifest->volume);
-    return FALSE;
-}
-
-TierFile *
-archive_index_open(Archive *archive, const CatalogueVolume *volume, VolumeManifest *manifest,
-                   GError **error)
-{
-    g_autofree char *path = volume_path(volume->name, VOLUME_INDEX);
-
-    *manifest = (VolumeManifest){0};
-    if (!archive_manifest(archive, volume, manifest, error))
-        return NULL;
-    g_autoptr(TierFile) file = tier_file_open(archive->tier, path, error);
-    if (!file || !check_digest(file, path, manifest, error))
-        return NULL;
-    return g_steal_pointer(&file);
-}
+#include "jobs/archive_select.h"
 
 typedef struct {
     Archive *archive;
@@ -117,22 +75,23 @@ static gboolean
 choose_by_index(Choose *choose, guint at, GError **error)
 {
     const CatalogueVolume *volume = choose->live->pdata[at];
-    g_auto(VolumeManifest) manifest = {0};
+    const ArchiveSelection all = ARCHIVE_SELECTION_ALL;
     g_autoptr(GString) keep = g_string_new(NULL);
-    g_autoptr(TierFile) index = archive_index_open(choose->archive, volume, &manifest, error);
+    g_autoptr(ArchiveVolume) open = archive_volume_open(choose->archive, volume, error);
     Search search = {.choose = choose};
 
-    if (!index)
+    if (!open || !archive_volume_check_index(open, error))
         return FALSE;
     for (guint i = 0; i < choose->record_count; i++) {
         VolumeRecord record;
-        int there = volume_index_find(index, choose->choice->records[i], keep, &record, error);
+        int there = archive_volume_find(open, choose->choice->records[i], keep, &record, error);
         if (there < 0)
             return FALSE;
         choose->answered[i] = choose->answered[i] || there > 0;
         search.found = search.found || there > 0;
     }
-    if (choose->customer_count > 0 && !volume_index_each(index, look_for_customers, &search, error))
+    if (choose->customer_count > 0 &&
+        !archive_volume_each(open, &all, look_for_customers, &search, error))
         return FALSE;
     choose->chosen[at] = choose->chosen[at] || search.found;
     return TRUE;
