@@ -6,7 +6,9 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "formats/durable.h"
 #include "jobs/archive_copy_internal.h"
 
 static void tell(const Copying *copying, ArchiveCopyFact fact, const char *volume,
@@ -130,8 +132,8 @@ copy_files(Copying *copying, const CatalogueVolume *volume, gboolean *damaged, G
     return TRUE;
 }
 
-gboolean
-archive_copy_volume(Copying *copying, const CatalogueVolume *volume, GError **error)
+static gboolean
+copy_volume(Copying *copying, const CatalogueVolume *volume, GError **error)
 {
     ArchiveCopyReport *report = copying->report;
     guint64 files_before = report->file_count;
@@ -170,10 +172,61 @@ copy_volumes(Copying *copying, GError **error)
         const CatalogueVolume *there = catalogue_volume(copying->from->catalogue, volume->name);
         if (volume->expired || !there || there->expired)
             continue;
-        if (!archive_copy_volume(copying, volume, error))
+        if (!copy_volume(copying, volume, error))
             return FALSE;
     }
     return TRUE;
+}
+
+/* Has the target all files of a volume that the stream did not have? */
+static gboolean
+is_whole(const Copying *copying, const CatalogueVolume *volume)
+{
+    g_auto(VolumeManifest) manifest = {0};
+    gboolean whole = TRUE;
+    g_autofree char *path = volume_path(volume->name, VOLUME_MANIFEST);
+    gsize size_bytes = 0;
+    g_autofree char *text =
+        tier_read_all(copying->to, path, VOLUME_MANIFEST_MAX, &size_bytes, NULL);
+
+    if (!text || !volume_manifest_parse(path, text, size_bytes, &manifest, NULL))
+        return FALSE;
+    for (VolumeFile i = VOLUME_FILES; whole && i-- > VOLUME_TAR;) {
+        Expected expected = expect(volume, &manifest, i);
+        whole = (i == VOLUME_PARITY && manifest.parity.parity == 0) ||
+                has_file(copying->to, &expected, copying->config->verify);
+        g_free(expected.path);
+    }
+    return whole;
+}
+
+/* Volumes as they come in the stream, then those that did not. */
+static gboolean
+copy_stream(Copying *copying, GError **error)
+{
+    const GPtrArray *volumes = catalogue_volumes(copying->final);
+    const CatalogueVolume *volume = NULL;
+    int got = 0;
+
+    while ((got = archive_tape_next(copying->tape, &volume, error)) > 0) {
+        const CatalogueVolume *wanted = catalogue_volume(copying->final, volume->name);
+        if (wanted && !wanted->expired && !copy_volume(copying, wanted, error))
+            return FALSE;
+    }
+    for (guint i = 0; got == 0 && i < volumes->len; i++) {
+        volume = volumes->pdata[i];
+        const CatalogueVolume *there = catalogue_volume(copying->from->catalogue, volume->name);
+        if (volume->expired || !there || there->expired ||
+            archive_tape_has_seen(copying->tape, volume->name))
+            continue;
+        if (is_whole(copying, volume)) {
+            copying->report->volume_count++;
+            continue;
+        }
+        copying->report->damaged_count++;
+        tell(copying, ARCHIVE_COPY_DAMAGED, volume->name, "it is not in the stream");
+    }
+    return got == 0;
 }
 
 static gboolean
@@ -261,14 +314,53 @@ static gboolean
 open_target(Copying *copying, GError **error)
 {
     copying->to = tier_open(copying->config->to, TRUE, error);
-    if (!copying->to)
+    return copying->to && tier_lock(copying->to, error);
+}
+
+static gboolean
+open_place(Copying *copying, GError **error)
+{
+    const ArchiveOpen how = {.where = copying->config->from, .trust = copying->config->trust};
+
+    copying->from = archive_open(&how, error);
+    if (!copying->from || !open_target(copying, error))
         return FALSE;
-    if (is_same_place(copying->from->tier, copying->to)) {
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "%s and %s are the same archive",
-                    copying->config->from, copying->config->to);
-        return FALSE;
-    }
-    return tier_lock(copying->to, error);
+    if (!is_same_place(copying->from->tier, copying->to))
+        return TRUE;
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "%s and %s are the same archive",
+                copying->config->from, copying->config->to);
+    return FALSE;
+}
+
+/* Opens the folder for what is not whole yet, in the archive where that has folders. (transfer
+ * full), or NULL and error. */
+static char *
+find_scratch(const Copying *copying, GError **error)
+{
+    if (copying->config->scratch)
+        return g_strdup(copying->config->scratch);
+    if (tier_dir_fd(copying->to) < 0)
+        return g_strdup(g_get_tmp_dir());
+    int fd = durable_folder_beneath(tier_dir_fd(copying->to), ".tmp", error);
+    if (fd < 0)
+        return NULL;
+    close(fd);
+    char *scratch = g_build_filename(copying->config->to, ".tmp", NULL);
+    archive_tape_sweep(scratch);
+    return scratch;
+}
+
+static gboolean
+open_stream(Copying *copying, GError **error)
+{
+    g_autofree char *scratch = open_target(copying, error) ? find_scratch(copying, error) : NULL;
+
+    if (scratch)
+        copying->tape =
+            archive_tape_open(copying->config->from_fd, scratch, copying->config->trust, error);
+    if (copying->tape)
+        copying->from = archive_tape_archive(copying->tape);
+    return copying->tape != NULL;
 }
 
 /* The remarks that the comparison of the catalogues led to. */
@@ -291,10 +383,14 @@ remark(const Copying *copying)
 static gboolean
 run(Copying *copying, GError **error)
 {
-    if (!open_target(copying, error) || !archive_copy_relate(copying, error))
+    gboolean is_stream = strcmp(copying->config->from, "-") == 0;
+
+    if (!(is_stream ? open_stream(copying, error) : open_place(copying, error)) ||
+        !archive_copy_relate(copying, error))
         return FALSE;
     remark(copying);
-    if (!copy_volumes(copying, error) || !copy_keys(copying, error) || !go_on(copying, error) ||
+    if (!(is_stream ? copy_stream(copying, error) : copy_volumes(copying, error)) ||
+        !copy_keys(copying, error) || !go_on(copying, error) ||
         !archive_copy_commit(copying, error) || !remove_expired(copying, error))
         return FALSE;
     if (!copying->parted)
@@ -308,12 +404,10 @@ run(Copying *copying, GError **error)
 gboolean
 archive_copy(const ArchiveCopyConfig *config, ArchiveCopyReport *report, GError **error)
 {
-    const ArchiveOpen how = {.where = config->from, .trust = config->trust};
     Copying copying = {.config = config, .report = report};
 
     *report = (ArchiveCopyReport){0};
-    copying.from = archive_open(&how, error);
-    gboolean good = copying.from && run(&copying, error);
+    gboolean good = run(&copying, error);
     archive_copy_clear(&copying);
     return good;
 }

@@ -25,10 +25,12 @@ typedef void (*ArchiveCopyTell)(gpointer data, ArchiveCopyFact fact, const char 
 
 /* Strings: borrowed. */
 typedef struct {
-    const char *from;
+    const char *from; /* a place; or "-", a stream (archive_tape.h) that from_fd reads */
+    int from_fd;
     const char *to;
-    const char *const *trust;          /* as ArchiveOpen */
-    gboolean verify;                   /* files that are there already are read, too */
+    const char *scratch;      /* room for a volume of a stream; NULL: within to, or TMPDIR */
+    const char *const *trust; /* as ArchiveOpen */
+    gboolean verify;          /* files that are there already are read, too */
     const volatile sig_atomic_t *stop; /* may be NULL */
     ArchiveCopyTell tell;
     gpointer tell_data;

@@ -4,13 +4,15 @@
 #define MILLRACE_JOBS_ARCHIVE_COPY_INTERNAL_H
 
 #include "jobs/archive_copy.h"
+#include "jobs/archive_tape.h"
 
 /* A copy under way. */
 typedef struct {
     const ArchiveCopyConfig *config;
     ArchiveCopyReport *report;
-    Archive *from; /* owns */
-    Tier *to;      /* owns */
+    ArchiveTape *tape; /* owns; the source, when that is a stream */
+    Archive *from;     /* owns, or the tape's */
+    Tier *to;          /* owns */
     /* By archive_copy_relate(). */
     char *from_text; /* owns; the source's catalogue as it is in the file, all that holds */
     gsize from_bytes;
@@ -30,8 +32,4 @@ void archive_copy_clear(Copying *copying);
 gboolean archive_copy_relate(Copying *copying, GError **error);
 /* Writes the target's catalogue: the commit. */
 gboolean archive_copy_commit(Copying *copying, GError **error);
-/* Copies what the target lacks of a volume. TRUE also when the source's is damaged, which is told
- * and counted. */
-gboolean archive_copy_volume(Copying *copying, const CatalogueVolume *volume, GError **error);
-
 #endif

@@ -18,7 +18,10 @@ archive_copy_clear(Copying *copying)
 {
     catalogue_free(copying->final);
     tier_free(copying->to);
-    archive_close(copying->from);
+    if (copying->tape)
+        archive_tape_close(copying->tape);
+    else
+        archive_close(copying->from);
     g_free(copying->from_text);
     g_free(copying->to_text);
 }

@@ -4,7 +4,10 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "jobs/archive_tape.h"
 #include "tools/archive.h"
 #include "tools/tool.h"
 
@@ -20,6 +23,7 @@ typedef struct {
     char *from;
     char *to;
     char **trust;
+    char *scratch;
     gboolean verify;
 } CopyOptions;
 
@@ -29,6 +33,7 @@ copy_options_clear(CopyOptions *options)
     g_free(options->from);
     g_free(options->to);
     g_strfreev(options->trust);
+    g_free(options->scratch);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CopyOptions, copy_options_clear)
 
@@ -36,7 +41,8 @@ static const Tool push_tool = {
     .verb = "archive push",
     .synopsis = "",
     .example = "  millrace archive push --from cold --to s3://records/cold\n"
-               "  millrace archive push --from cold --to /mnt/copy --verify",
+               "  millrace archive push --from cold --to /mnt/copy --verify\n"
+               "  millrace archive push --from cold --to - | dd of=/dev/nst0 obs=1M",
     .summary = "Copies what the archive --to lacks of the archive --from, each file verified by "
                "its\ndigest, the catalogue last. Volumes that have expired are removed there. "
                "Prints the\nvolumes that were copied or removed."};
@@ -44,7 +50,7 @@ static const Tool pull_tool = {
     .verb = "archive pull",
     .synopsis = "",
     .example = "  millrace archive pull --from s3://records/cold --to cold --trust auditor.pub\n"
-               "  dd if=/dev/nst0 bs=1M | millrace archive pull --from - --to cold",
+               "  dd if=/dev/nst0 ibs=1M | millrace archive pull --from - --to cold",
     .summary = "Copies what the archive --to lacks of the archive --from, each file verified by "
                "its\ndigest, the catalogue last: as push, seen from the other side."};
 
@@ -53,13 +59,16 @@ parse_options(const Tool *tool, int argc, char **argv, CopyOptions *options, GEr
 {
     const GOptionEntry entries[] = {
         {"from", 0, 0, G_OPTION_ARG_FILENAME, &options->from,
-         "The archive that is copied: a folder, s3://BUCKET/PREFIX", "WHERE"},
+         "The archive that is copied: a folder, s3://BUCKET/PREFIX, or - for a stream", "WHERE"},
         {"to", 0, 0, G_OPTION_ARG_FILENAME, &options->to,
-         "The archive that gets it; it is made when it is not there", "WHERE"},
+         "The archive that gets it, which is made when it is not there; or - for a stream",
+         "WHERE"},
         {"trust", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->trust,
          "Copy only what is signed by this key; may be given several times", "NAME.pub"},
         {"verify", 0, 0, G_OPTION_ARG_NONE, &options->verify,
          "Read what is there already, and write anew what is damaged", NULL},
+        {"scratch", 0, 0, G_OPTION_ARG_FILENAME, &options->scratch,
+         "Where a volume of a stream has room (in the archive, or TMPDIR)", "DIR"},
         G_OPTION_ENTRY_NULL};
 
     if (!tool_parse(tool, entries, &argc, &argv, error))
@@ -101,6 +110,37 @@ print_report(const ArchiveCopyReport *report, const char *to)
                  report->damaged_count);
 }
 
+/* On standard output is the stream, so everything is said on standard error. */
+static void
+tell_written(gpointer data, const char *volume, guint64 bytes, const char *damage)
+{
+    if (damage)
+        (*(guint64 *)data)++;
+    if (damage)
+        tool_log("volume %s is left out: %s", volume, damage);
+    else
+        tool_log("volume %s: %" G_GUINT64_FORMAT " bytes", volume, bytes);
+}
+
+static int
+write_stream(const CopyOptions *options)
+{
+    const ArchiveOpen how = {.where = options->from, .trust = (const char *const *)options->trust};
+    g_autoptr(GError) error = NULL;
+    guint64 damaged_count = 0;
+
+    if (isatty(STDOUT_FILENO)) {
+        g_set_error_literal(&error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                            "a terminal takes no stream: redirect standard output");
+        return tool_fail(error);
+    }
+    g_autoptr(Archive) archive = archive_open(&how, &error);
+    if (!archive ||
+        !archive_tape_write(archive, NULL, STDOUT_FILENO, tell_written, &damaged_count, &error))
+        return tool_fail(error);
+    return tool_finish(damaged_count > 0 ? EXIT_SOME_FAILED : EXIT_ALL_DONE);
+}
+
 static int
 copy_main(const Tool *tool, int argc, char **argv)
 {
@@ -111,10 +151,15 @@ copy_main(const Tool *tool, int argc, char **argv)
 
     if (!parse_options(tool, argc, argv, &options, &error))
         return tool_fail(error);
+    signal(SIGPIPE, SIG_IGN);
+    if (strcmp(options.to, "-") == 0)
+        return write_stream(&options);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     const ArchiveCopyConfig config = {.from = options.from,
+                                      .from_fd = STDIN_FILENO,
                                       .to = options.to,
+                                      .scratch = options.scratch,
                                       .trust = (const char *const *)options.trust,
                                       .verify = options.verify,
                                       .stop = &stop,
