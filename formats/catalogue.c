@@ -27,6 +27,7 @@ catalogue_new(void)
     g_array_set_clear_func(catalogue->checkpoints, clear_checkpoint);
     catalogue->pending = g_string_new(NULL);
     catalogue->volumes = g_ptr_array_new_with_free_func(catalogue_volume_free);
+    catalogue->covered = catalogue_parts_new();
     catalogue->volume_named = g_hash_table_new(g_str_hash, g_str_equal);
     return catalogue;
 }
@@ -38,6 +39,7 @@ catalogue_free(Catalogue *catalogue)
         return;
     g_hash_table_unref(catalogue->volume_named);
     g_ptr_array_unref(catalogue->volumes);
+    g_array_unref(catalogue->covered);
     g_string_free(catalogue->pending, TRUE);
     g_array_unref(catalogue->checkpoints);
     g_byte_array_unref(catalogue->leaves);

@@ -112,8 +112,9 @@ const char *catalogue_last_manifest(const Catalogue *catalogue);
 
 /* How much time the log can vouch for, as of now_us (a clock's word): the first entry's time, and
  * what passed from entry to entry, where that was neither backwards nor more than
- * CATALOGUE_STEP_MAX_US. So a clock set ten years forward adds nothing, and time that nobody
- * witnessed is not counted: expiry may be late, never early. */
+ * CATALOGUE_STEP_MAX_US, each part of the time line once. So a clock set ten years forward adds
+ * nothing, nor does one that swings, and time that nobody witnessed is not counted: expiry may be
+ * late, never early. */
 gint64 catalogue_vouched_us(const Catalogue *catalogue, gint64 now_us);
 /* The latest of now_us and every entry's time: what retention counts from. Neither is beyond the
  * year 9999; of no entries both are now_us. */

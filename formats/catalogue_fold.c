@@ -1,5 +1,4 @@
-/* catalogue_fold.c - what the entries come to: volumes and their holds, and how much time has
- * passed for sure.
+/* catalogue_fold.c - what the entries come to: volumes and their holds.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -79,29 +78,6 @@ fold_check(CatalogueVolume *volume, const CatalogueEntry *entry)
         volume->check_result = entry->result;
 }
 
-/* How much of the time from one moment to a later one counts. */
-static gint64
-step_us(gint64 from_us, gint64 to_us)
-{
-    gint64 step = to_us > from_us ? to_us - from_us : 0;
-
-    return step <= CATALOGUE_STEP_MAX_US ? step : 0;
-}
-
-static void
-fold_time(Catalogue *catalogue, const CatalogueEntry *entry)
-{
-    if (entry->number == 0) {
-        catalogue->vouched_us = entry->time_us;
-        catalogue->latest_us = entry->time_us;
-    } else {
-        gint64 vouched_us = catalogue->vouched_us + step_us(catalogue->last_us, entry->time_us);
-        catalogue->vouched_us = MIN(vouched_us, CATALOGUE_TIME_MAX_US);
-        catalogue->latest_us = MAX(catalogue->latest_us, entry->time_us);
-    }
-    catalogue->last_us = entry->time_us;
-}
-
 /* What is said of a volume that was never packed says nothing. */
 void
 catalogue_fold(Catalogue *catalogue, const CatalogueEntry *entry)
@@ -109,7 +85,7 @@ catalogue_fold(Catalogue *catalogue, const CatalogueEntry *entry)
     CatalogueVolume *volume =
         entry->volume ? g_hash_table_lookup(catalogue->volume_named, entry->volume) : NULL;
 
-    fold_time(catalogue, entry);
+    catalogue_fold_time(catalogue, entry);
     if (entry->kind == CATALOGUE_PACK) {
         fold_pack(catalogue, volume, entry);
         return;
@@ -126,24 +102,4 @@ catalogue_fold(Catalogue *catalogue, const CatalogueEntry *entry)
     } else if (entry->kind == CATALOGUE_CHECK) {
         fold_check(volume, entry);
     }
-}
-
-gint64
-catalogue_vouched_us(const Catalogue *catalogue, gint64 now_us)
-{
-    gint64 vouched_us = now_us;
-
-    if (catalogue->state.count > 0)
-        vouched_us = catalogue->vouched_us + step_us(catalogue->last_us, now_us);
-    return MIN(vouched_us, CATALOGUE_TIME_MAX_US);
-}
-
-gint64
-catalogue_latest_us(const Catalogue *catalogue, gint64 now_us)
-{
-    gint64 latest_us = now_us;
-
-    if (catalogue->state.count > 0)
-        latest_us = MAX(now_us, catalogue->latest_us);
-    return MIN(latest_us, CATALOGUE_TIME_MAX_US);
 }

@@ -47,6 +47,7 @@ struct _Catalogue {
     GPtrArray *volumes;       /* of CatalogueVolume */
     GHashTable *volume_named; /* their names: the same */
     const char *last_manifest;
+    GArray *covered; /* parts of the time line, apart from each other; see catalogue_time.c */
     gint64 last_us;
     gint64 vouched_us;
     gint64 latest_us;
@@ -95,6 +96,8 @@ void catalogue_print_checkpoint(const char *text, GString *out);
 
 /* Takes in what an entry says. It has its place in the catalogue already. */
 void catalogue_fold(Catalogue *catalogue, const CatalogueEntry *entry);
+void catalogue_fold_time(Catalogue *catalogue, const CatalogueEntry *entry);
+GArray *catalogue_parts_new(void);
 void catalogue_volume_free(gpointer volume);
 
 #endif

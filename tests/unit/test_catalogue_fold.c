@@ -106,6 +106,19 @@ Test(catalogue_fold, a_clock_that_goes_back_vouches_for_what_passes_after_it)
                    "2016-12-03T02:00:00Z", "2026-12-03T02:00:00.000000Z", START);
 }
 
+Test(catalogue_fold, a_clock_that_swings_vouches_for_each_day_once)
+{
+    /* Thirty days forward and back, twice; then five days beyond. */
+    expect_vouched(LOG_OF(START, "2026-12-31T02:00:00Z", "2026-12-02T02:00:00Z",
+                          "2026-12-31T02:00:00Z", "2026-12-10T02:00:00Z", "2026-12-25T02:00:00Z"),
+                   "2027-01-05T02:00:00Z", "2027-01-05T02:00:00.000000Z",
+                   "2027-01-05T02:00:00.000000Z");
+    /* Two parts, then the time between them. */
+    expect_vouched(
+        LOG_OF(START, "2027-02-01T02:00:00Z", "2027-02-03T02:00:00Z", "2026-12-31T02:00:00Z"),
+        "2027-02-02T02:00:00Z", "2027-01-04T02:00:00.000000Z", "2027-02-03T02:00:00.000000Z");
+}
+
 Test(catalogue_fold, time_that_nobody_witnessed_is_not_counted)
 {
     /* 35 days to the microsecond do, one more does not. */
