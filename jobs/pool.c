@@ -1,6 +1,7 @@
 /* pool.c - a rank's image workers: fed by descriptors, watched by deadlines, replaced when they
  * die. A worker is DEAD until it is given something to do, STARTING until it says that it is ready,
  * then it has a task or it has none. Its end is seen as the end of its socket, whatever it died of.
+ * Tasks beyond those wait in one line for all workers: its first goes to whichever answers first.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/pool.h"
 
@@ -21,7 +22,7 @@ extern char **environ;
 
 enum { START_DEADLINE_US = 60 * G_USEC_PER_SEC };
 
-/* One row at a worker. */
+/* One row, at a worker or waiting for one. */
 typedef struct {
     GByteArray *request;
     int fds[OUTPUTS_PER_ROW_MAX + 1];
@@ -53,6 +54,7 @@ struct _Pool {
     gint64 deadline_us;
     guint worker_count;
     Worker *workers;
+    GQueue waiting; /* of Task, at most worker_count; empty while a worker has none */
     GByteArray *message;
 };
 
@@ -65,17 +67,31 @@ task_free(Task *task)
     g_free(task);
 }
 
-/* Hands the task back to its owner. */
+/* Gives a worker without a task the first that waits. */
+static void
+worker_take_next(Worker *worker)
+{
+    worker->task = g_queue_pop_head(&worker->pool->waiting);
+    if (worker->task)
+        worker_feed(worker);
+}
+
+/* Hands the task back to its owner. What the owner does with it takes a while, so the worker is
+ * given its next one first; but not after an error, when the owner may take back what waits. */
 static void
 worker_finish(Worker *worker, WorkerReply *reply, const GError *error)
 {
     Task *task = g_steal_pointer(&worker->task);
     gint64 now_us = g_get_monotonic_time();
 
+    if (!error)
+        worker_take_next(worker);
     reply->cpu_us += task->cpu_us;
     task->owner.done(reply, (guint64)(task->sent_us ? now_us - task->sent_us : 0), error,
                      task->owner.data);
     task_free(task);
+    if (error && !worker->task)
+        worker_take_next(worker);
 }
 
 static void
@@ -286,6 +302,18 @@ spawn(Pool *pool, int socket_fd, pid_t *pid)
     return failed;
 }
 
+/* Watches the worker's socket. on_socket() never runs the main loop; were GLib not told so, it
+ * would take the socket out of its poll for every call, with four system calls a row. */
+static guint
+watch(Worker *worker)
+{
+    g_autoptr(GSource) source = g_unix_fd_source_new(worker->socket_fd, G_IO_IN | G_IO_HUP);
+
+    g_source_set_callback(source, G_SOURCE_FUNC(on_socket), worker, NULL);
+    g_source_set_can_recurse(source, TRUE);
+    return g_source_attach(source, NULL);
+}
+
 static gboolean
 worker_start(Worker *worker, GError **error)
 {
@@ -305,7 +333,7 @@ worker_start(Worker *worker, GError **error)
     worker->state = WORKER_STARTING;
     worker->timed_out = FALSE;
     worker->cpu_clock_us = 0;
-    worker->socket_source = g_unix_fd_add(worker->socket_fd, G_IO_IN | G_IO_HUP, on_socket, worker);
+    worker->socket_source = watch(worker);
     worker->deadline_source = g_timeout_add(START_DEADLINE_US / 1000, on_deadline, worker);
     return TRUE;
 }
@@ -355,6 +383,7 @@ pool_new(const char *worker_program, guint worker_count, gint64 deadline_us)
     pool->deadline_us = deadline_us;
     pool->worker_count = worker_count;
     pool->workers = g_new0(Worker, worker_count);
+    g_queue_init(&pool->waiting);
     pool->message = g_byte_array_new();
     for (guint i = 0; i < worker_count; i++)
         pool->workers[i].pool = pool;
@@ -375,6 +404,7 @@ pool_free(Pool *pool)
             worker_bury(worker, &status);
         g_clear_pointer(&worker->task, task_free);
     }
+    g_queue_clear_full(&pool->waiting, (GDestroyNotify)task_free);
     g_byte_array_unref(pool->message);
     g_strfreev(pool->environment);
     g_free(pool->program);
@@ -385,7 +415,7 @@ pool_free(Pool *pool)
 guint
 pool_free_count(const Pool *pool)
 {
-    guint count = 0;
+    guint count = pool->worker_count - pool->waiting.length;
 
     for (guint i = 0; i < pool->worker_count; i++)
         count += pool->workers[i].task == NULL;
@@ -412,13 +442,27 @@ pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, const Pool
     Worker *worker = find_free(pool);
     Task *task = g_new0(Task, 1);
 
-    g_assert(worker);
+    g_assert(pool_free_count(pool) > 0);
     task->request = g_byte_array_new();
     worker_request_encode(task->request, request);
     task->fd_count = request->spec_count + 1;
     memcpy(task->fds, fds, sizeof(int) * task->fd_count);
     task->owner = *owner;
     task->deaths = owner->deaths;
-    worker->task = task;
-    worker_feed(worker);
+    if (worker) {
+        worker->task = task;
+        worker_feed(worker);
+    } else {
+        g_queue_push_tail(&pool->waiting, task);
+    }
+}
+
+gpointer
+pool_take_back(Pool *pool)
+{
+    Task *task = g_queue_pop_tail(&pool->waiting);
+    gpointer data = task ? task->owner.data : NULL;
+
+    g_clear_pointer(&task, task_free);
+    return data;
 }

@@ -19,11 +19,12 @@ typedef void (*PoolDone)(const WorkerReply *reply, guint64 wall_us, const GError
 /* worker_program: path, copied. deadline_us: for one attempt at one row. Workers are started when
  * there is work for them. Returns: (transfer full). */
 Pool *pool_new(const char *worker_program, guint worker_count, gint64 deadline_us);
-/* Ends the workers; what they were at is not answered any more. */
+/* Ends the workers; what they were at, or what waits for them, is not answered any more. */
 void pool_free(Pool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)
 
-/* How many submissions it can take now. */
+/* How many submissions it can take now: one for each worker that has nothing to do, and as many
+ * more to wait as there are workers, so that one that answers is given its next row at once. */
 guint pool_free_count(const Pool *pool);
 
 /* Who gave a row, and what it has cost before. */
@@ -36,9 +37,13 @@ typedef struct {
     gpointer data;
 } PoolOwner;
 
-/* Gives a row to a free worker, of which there must be one. request, owner: copied. fds: the input
- * and an output for each spec; borrowed until done is called, so that another worker can be given
- * them too. */
+/* Gives a row to a free worker, or lets it wait for one; pool_free_count() must not be 0. request,
+ * owner: copied. fds: the input and an output for each spec; borrowed until done is called, so that
+ * another worker can be given them too. */
 void pool_submit(Pool *pool, const WorkerRequest *request, const int *fds, const PoolOwner *owner);
+
+/* Takes back a row that no worker has been given yet; done will not be called for it. Returns: its
+ * owner's data, or NULL when none waits. */
+gpointer pool_take_back(Pool *pool);
 
 #endif

@@ -26,7 +26,7 @@
 enum {
     ROWS_A_TURN = 256, /* rows that fail at once must not keep the main loop from its messages */
     ROWS_PENDING_MAX = 8192, /* rows at the committer */
-    FILES_NEEDED = 4096      /* descriptors of rows at workers and at the committer */
+    FILES_NEEDED = 4096      /* descriptors of rows begun: to be resized, or at the committer */
 };
 
 struct _ResizeRank {
@@ -40,7 +40,7 @@ struct _ResizeRank {
     Pool *pool;
     Committer *committer;
     guint64 temporary_count;
-    guint at_workers;
+    guint at_workers; /* or waiting for one */
     guint at_committer;
     gboolean committed;
     gboolean stopping;    /* nothing more is begun */
@@ -68,13 +68,29 @@ flush_at_end(ResizeRank *rank)
 }
 
 static void
-finish_row(ResizeRank *rank, RowWork *work)
+remove_outputs(const ResizeRank *rank, const RowWork *work)
 {
-    for (guint i = 0; i < work->request.spec_count && work->record.class != ROW_OK; i++) {
+    for (guint i = 0; i < work->request.spec_count; i++) {
         g_autofree char *temporary = row_work_temporary(work, rank->header->writer, i);
         if (work->fds[1 + i] >= 0)
             unlinkat(rank->folder->tmp_fd, temporary, 0);
     }
+}
+
+/* A row of which nothing is known; it stays undone. */
+static void
+give_back_row(ResizeRank *rank, RowWork *work)
+{
+    remove_outputs(rank, work);
+    row_work_free(work);
+    foreach_give_back(rank->each, 1);
+}
+
+static void
+finish_row(ResizeRank *rank, RowWork *work)
+{
+    if (work->record.class != ROW_OK)
+        remove_outputs(rank, work);
     rank->failed_count += work->record.class != ROW_OK;
     if (rank->failed_count > rank->config->failures_max && !rank->stopping) {
         rank->stopping = TRUE;
@@ -186,10 +202,8 @@ on_resized(const WorkerReply *reply, guint64 wall_us, const GError *error, gpoin
         millrace_error_set_errno(&failure, MILLRACE_ERROR_IO, reply->output_errno,
                                  "writing an output");
     if (failure) {
-        /* Nothing is known of this row; it stays undone. */
         stop(rank, failure);
-        row_work_free(work);
-        foreach_done(rank->each, 1, 0);
+        give_back_row(rank, work);
     } else {
         if (reply->class != ROW_OK)
             row_work_fail(work, reply->class, "%s", reply->message);
@@ -303,8 +317,8 @@ choose_specs(ResizeRank *rank, RowWork *work, const ManifestRow *row)
     return FALSE;
 }
 
-/* Returns: whether the row is at a worker now. */
-static gboolean
+/* Gives the row to a worker, or lets it wait for one. */
+static void
 begin_row(ResizeRank *rank, const LeaseItem *item)
 {
     ManifestRow row;
@@ -321,13 +335,23 @@ begin_row(ResizeRank *rank, const LeaseItem *item)
             .done = on_resized, .died = on_worker_died, .deaths = deaths, .data = work};
         pool_submit(rank->pool, &work->request, work->fds, &owner);
         g_steal_pointer(&work);
-        return TRUE;
-    }
-    if (work->record.class != ROW_OK)
+    } else if (work->record.class != ROW_OK) {
         finish_row(rank, g_steal_pointer(&work));
-    else
-        foreach_done(rank->each, 1, 0); /* the rank has failed, not the row */
-    return FALSE;
+    } else {
+        give_back_row(rank, g_steal_pointer(&work)); /* the rank has failed, not the row */
+    }
+}
+
+/* When the run is to end, it waits for images at workers alone, not for those behind them. */
+static void
+take_back_waiting(ResizeRank *rank)
+{
+    RowWork *work = NULL;
+
+    while ((work = pool_take_back(rank->pool))) {
+        rank->at_workers--;
+        give_back_row(rank, work);
+    }
 }
 
 void
@@ -336,6 +360,8 @@ resize_rank_ready(ResizeRank *rank)
     LeaseItem item;
     guint turn = 0;
 
+    if (rank->stopping || foreach_stopped(rank->each))
+        take_back_waiting(rank);
     while (!rank->stopping && turn < ROWS_A_TURN && rank->at_committer < ROWS_PENDING_MAX &&
            pool_free_count(rank->pool) > 0 && foreach_take(rank->each, &item)) {
         begin_row(rank, &item);

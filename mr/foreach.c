@@ -91,7 +91,8 @@ send_counts(Foreach *each, int tag)
 static void
 ask_or_finish(Foreach *each)
 {
-    guint low = each->worker_count * 2;
+    /* The job may have taken as many that wait for its workers. */
+    guint low = each->worker_count;
 
     if (!each->last && !each->asking && !each->lease_next && waiting_items(each) < low) {
         GByteArray *bytes = g_byte_array_new();
@@ -182,6 +183,14 @@ foreach_done(Foreach *each, guint64 done_count, guint64 failed_count)
     g_assert(each->counts.done_count <= each->taken_count);
     if (g_get_monotonic_time() - each->counts_sent_us > COUNTS_INTERVAL_US && !each->finished)
         send_counts(each, TAG_COUNTS);
+    ask_or_finish(each);
+}
+
+void
+foreach_give_back(Foreach *each, guint64 count)
+{
+    g_assert(each->taken_count >= each->counts.done_count + count);
+    each->taken_count -= count;
     ask_or_finish(each);
 }
 

@@ -49,6 +49,9 @@ gboolean foreach_run(Foreach *each, GError **error);
 gboolean foreach_take(Foreach *each, LeaseItem *item);
 /* Reports items taken as done. */
 void foreach_done(Foreach *each, guint64 done_count, guint64 failed_count);
+/* Reports items taken as not begun: they count as if they had not been taken, and nobody else gets
+ * them. */
+void foreach_give_back(Foreach *each, guint64 count);
 /* Has this rank taken all it will ever get? */
 gboolean foreach_exhausted(const Foreach *each);
 

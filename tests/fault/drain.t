@@ -55,6 +55,21 @@ for signal in TERM INT USR1; do
     is "$(all "$signal")" "$(all undisturbed)" 'with what an undisturbed run has'
 done
 
+# Rows that are open already but wait for a worker are not begun any more.
+for ((copy = 1; copy <= 10; copy++)); do cat list; done >long
+"$resize" -o busy "${options[@]}" --name '{row}.{spec}.{ext}' long >busy.log 2>&1 &
+run=$!
+await committed busy 1
+kill -USR1 "$run"
+wait "$run"
+is $? 75 'a run that is drained in the middle ends with 75'
+is "$(report busy '[.complete, .this_run.rows == .rows.resized, .rows.skipped > 0]')" \
+    '[false,true,true]' 'what it did and what it left add up'
+is "$(ls busy/.millrace/tmp)" '' 'nothing is left half made'
+"$resize" -o busy "${options[@]}" --name '{row}.{spec}.{ext}' long >stdout 2>stderr
+is $? 0 'the same command again ends it'
+sound busy 'its folder is in order'
+
 # A report is of everything in the ledgers, or it is not there.
 slowly stale "$resize" -o stale "${options[@]}" -
 await committed stale 1

@@ -19,6 +19,7 @@ typedef struct {
     guint64 given_count;
     guint64 pause_every; /* LATER before each of these; 0 = never */
     guint64 fail_every;  /* items that are multiples fail; 0 = none */
+    guint64 back_every;  /* items that are multiples are given back; 0 = none */
     guint64 error_after; /* next() gives an error behind this many; 0 = never */
     guint64 stop_after;  /* foreach_stop() when this many have been taken; 0 = never */
     gboolean paused;
@@ -100,7 +101,10 @@ finish_item(gpointer data)
     gboolean failed = job->fail_every && work->ordinal % job->fail_every == 0;
 
     job->busy--;
-    foreach_done(job->each, 1, failed);
+    if (job->back_every && work->ordinal % job->back_every == 0)
+        foreach_give_back(job->each, 1);
+    else
+        foreach_done(job->each, 1, failed);
     take_items(job);
     return G_SOURCE_REMOVE;
 }
@@ -226,6 +230,18 @@ Test(foreach, items_that_fail_are_done_and_counted, .timeout = WATCHDOG_S)
     cr_assert(run(&job, WORKERS, NULL));
     expect_each_once(&job);
     expect_counts(&job, 100, 14); /* 7, 14, .. 98 */
+}
+
+Test(foreach, items_given_back_are_not_counted_nor_handed_out_again, .timeout = WATCHDOG_S)
+{
+    static const guint64 every[] = {1, 2, 9, 100};
+
+    for (guint i = 0; i < G_N_ELEMENTS(every); i++) {
+        g_auto(Job) job = {.item_count = 100, .back_every = every[i]};
+        cr_assert(run(&job, WORKERS, NULL));
+        expect_each_once(&job);
+        expect_counts(&job, 100 - 100 / every[i], 0);
+    }
 }
 
 Test(foreach, an_error_is_returned_when_what_was_given_is_done, .timeout = WATCHDOG_S)
