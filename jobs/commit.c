@@ -20,7 +20,7 @@
 #include "formats/error.h"
 #include "formats/usage.h"
 
-enum { BATCH_FILES_MAX = 64, BATCH_ROWS_MAX = 4096, BATCH_WAIT_US = G_USEC_PER_SEC };
+enum { BATCH_FILES_MAX = 64, BATCH_ROWS_MAX = 4096, BATCH_WAIT_MS = 1000 };
 
 struct _Committer {
     const ResizeFolder *folder;
@@ -28,9 +28,12 @@ struct _Committer {
     CommitDone done;
     gpointer data;
     GThread *thread;
-    GAsyncQueue *queue; /* of RowWork, or one of the two markers */
-    RowWork flush_marker;
-    RowWork close_marker;
+    GAsyncQueue *queue; /* of batches, each a GPtrArray of RowWork; an empty one ends the thread */
+
+    /* The main thread's own. To hand over whole batches spares waking the thread for every row. */
+    GPtrArray *batch;
+    guint file_count; /* of the batch */
+    guint due_source;
 
     /* The thread's own. */
     LedgerWriter *ledger;
@@ -285,51 +288,41 @@ commit(Committer *committer, GPtrArray *batch)
 {
     guint failed_count = 0;
 
-    if (batch->len == 0)
-        return;
     if (!committer->error && sync_outputs(batch, &committer->error) &&
         publish(committer, batch, &committer->error))
         record(committer, batch, &committer->error);
     for (guint i = 0; i < batch->len; i++)
         failed_count += ((const RowWork *)batch->pdata[i])->record.class != ROW_OK;
     tell_later(committer, batch->len, failed_count);
-    g_ptr_array_set_size(batch, 0);
-}
-
-/* Takes the next thing from the queue, waiting no longer than until when_us if that is set. */
-static RowWork *
-pop(Committer *committer, gint64 when_us)
-{
-    if (!when_us)
-        return g_async_queue_pop(committer->queue);
-    gint64 left_us = when_us - g_get_monotonic_time();
-    return left_us > 0 ? g_async_queue_timeout_pop(committer->queue, (guint64)left_us) : NULL;
 }
 
 static gpointer
 run(gpointer data)
 {
     Committer *committer = data;
-    g_autoptr(GPtrArray) batch = g_ptr_array_new_with_free_func((GDestroyNotify)row_work_free);
-    guint file_count = 0;
-    gint64 due_us = 0;
 
     for (;;) {
-        RowWork *work = pop(committer, due_us);
-        gboolean is_marker = work == &committer->flush_marker || work == &committer->close_marker;
-        if (work && !is_marker) {
-            g_ptr_array_add(batch, work);
-            file_count += work->record.class == ROW_OK ? work->record.output_count : 0;
-            due_us = due_us ? due_us : g_get_monotonic_time() + BATCH_WAIT_US;
-        }
-        if (work && !is_marker && file_count < BATCH_FILES_MAX && batch->len < BATCH_ROWS_MAX)
-            continue;
-        commit(committer, batch);
-        file_count = 0;
-        due_us = 0;
-        if (work == &committer->close_marker)
+        g_autoptr(GPtrArray) batch = g_async_queue_pop(committer->queue);
+        if (batch->len == 0)
             return NULL;
+        commit(committer, batch);
     }
+}
+
+static GPtrArray *
+batch_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)row_work_free);
+}
+
+static gboolean
+on_due(gpointer data)
+{
+    Committer *committer = data;
+
+    committer->due_source = 0;
+    committer_flush(committer);
+    return G_SOURCE_REMOVE;
 }
 
 Committer *
@@ -346,6 +339,7 @@ committer_new(const ResizeFolder *folder, const LedgerHeader *header, CommitDone
     committer->usage = g_string_new(NULL);
     committer->folders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_folder);
     committer->queue = g_async_queue_new();
+    committer->batch = batch_new();
     committer->thread = g_thread_new("commit", run, committer);
     return committer;
 }
@@ -353,13 +347,25 @@ committer_new(const ResizeFolder *folder, const LedgerHeader *header, CommitDone
 void
 committer_push(Committer *committer, RowWork *work)
 {
-    g_async_queue_push(committer->queue, work);
+    g_ptr_array_add(committer->batch, work);
+    committer->file_count += work->record.class == ROW_OK ? work->record.output_count : 0;
+    if (committer->file_count >= BATCH_FILES_MAX || committer->batch->len >= BATCH_ROWS_MAX)
+        committer_flush(committer);
+    else if (!committer->due_source)
+        committer->due_source = g_timeout_add(BATCH_WAIT_MS, on_due, committer);
 }
 
 void
 committer_flush(Committer *committer)
 {
-    g_async_queue_push(committer->queue, &committer->flush_marker);
+    if (committer->due_source)
+        g_source_remove(committer->due_source);
+    committer->due_source = 0;
+    if (committer->batch->len == 0)
+        return;
+    g_async_queue_push(committer->queue, committer->batch);
+    committer->batch = batch_new();
+    committer->file_count = 0;
 }
 
 gboolean
@@ -367,7 +373,8 @@ committer_close(Committer *committer, GError **error)
 {
     gboolean good = TRUE;
 
-    g_async_queue_push(committer->queue, &committer->close_marker);
+    committer_flush(committer);
+    g_async_queue_push(committer->queue, g_steal_pointer(&committer->batch)); /* empty */
     g_thread_join(committer->thread);
     if (committer->usage_fd >= 0) {
         good =
