@@ -8,8 +8,6 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-enum { DIGEST_SIZE = SHA256_CHARS / 2 };
-
 struct _Sha256 {
     EVP_MD_CTX *context;
 };
@@ -30,11 +28,11 @@ algorithm(void)
 }
 
 static void
-print_hex(const guint8 digest[DIGEST_SIZE], char hex[SHA256_CHARS + 1])
+print_hex(const guint8 digest[SHA256_BYTES], char hex[SHA256_CHARS + 1])
 {
     static const char digits[] = "0123456789abcdef";
 
-    for (guint i = 0; i < DIGEST_SIZE; i++) {
+    for (guint i = 0; i < SHA256_BYTES; i++) {
         hex[2 * i] = digits[digest[i] >> 4];
         hex[2 * i + 1] = digits[digest[i] & 15];
     }
@@ -42,9 +40,8 @@ print_hex(const guint8 digest[DIGEST_SIZE], char hex[SHA256_CHARS + 1])
 }
 
 void
-sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1])
+sha256_bytes(const void *bytes, gsize size_bytes, guint8 digest[SHA256_BYTES])
 {
-    guint8 digest[DIGEST_SIZE];
     SHA256_CTX context;
 
     /* Ids are digests of a few dozen bytes: making an EVP context takes three times as long as
@@ -52,6 +49,14 @@ sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1])
     int done = SHA256_Init(&context) == 1 && SHA256_Update(&context, bytes, size_bytes) == 1 &&
                SHA256_Final(digest, &context) == 1;
     g_assert(done);
+}
+
+void
+sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1])
+{
+    guint8 digest[SHA256_BYTES];
+
+    sha256_bytes(bytes, size_bytes, digest);
     print_hex(digest, hex);
 }
 
@@ -90,7 +95,7 @@ sha256_add(Sha256 *sha256, const void *bytes, gsize size_bytes)
 void
 sha256_finish(Sha256 *sha256, char hex[SHA256_CHARS + 1])
 {
-    guint8 digest[DIGEST_SIZE];
+    guint8 digest[SHA256_BYTES];
     int done = EVP_DigestFinal_ex(sha256->context, digest, NULL);
 
     g_assert(done == 1);

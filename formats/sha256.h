@@ -7,9 +7,11 @@
 #include <glib.h>
 
 #define SHA256_CHARS 64
+#define SHA256_BYTES (SHA256_CHARS / 2)
 
-/* Writes the digest of the bytes in lower-case hexadecimal. bytes: may be NULL when there are none.
- * Any thread. */
+/* Writes the digest of the bytes. bytes: may be NULL when there are none. Any thread. */
+void sha256_bytes(const void *bytes, gsize size_bytes, guint8 digest[SHA256_BYTES]);
+/* The same in lower-case hexadecimal. */
 void sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1]);
 
 /* The same of bytes that come piece by piece. */

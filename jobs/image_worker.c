@@ -13,6 +13,7 @@
 
 #include "formats/durable.h"
 #include "formats/error.h"
+#include "formats/sha256.h"
 #include "jobs/image_exhausted.h"
 #include "jobs/image_sandbox.h"
 #include "jobs/worker_wire.h"
@@ -87,16 +88,14 @@ static void
 write_output(int fd, const ImageOutput *output, WorkerReply *reply)
 {
     WorkerOutput *told = &reply->outputs[reply->output_count++];
-    g_autoptr(GChecksum) sha256 = g_checksum_new(G_CHECKSUM_SHA256);
-    gsize digest_bytes = DIGEST_BYTES;
 
     *told = (WorkerOutput){.format = output->format,
                            .width_px = output->width_px,
                            .height_px = output->height_px,
                            .size_bytes = output->size_bytes,
                            .cpu_us = output->cpu_us};
-    g_checksum_update(sha256, output->bytes, (gssize)output->size_bytes);
-    g_checksum_get_digest(sha256, told->digest, &digest_bytes);
+    G_STATIC_ASSERT(sizeof told->digest == SHA256_BYTES);
+    sha256_bytes(output->bytes, output->size_bytes, told->digest);
     errno = 0;
     /* A worker before this one may have died half way through the same file. */
     if (ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&

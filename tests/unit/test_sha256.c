@@ -19,9 +19,14 @@ static const struct {
 Test(sha256, digests_are_those_of_the_standard)
 {
     char hex[SHA256_CHARS + 1];
+    guint8 digest[SHA256_BYTES];
 
     for (guint i = 0; i < G_N_ELEMENTS(vectors); i++) {
         sha256_hex(vectors[i].text, strlen(vectors[i].text), hex);
+        cr_expect_str_eq(hex, vectors[i].digest);
+        sha256_bytes(vectors[i].text, strlen(vectors[i].text), digest);
+        for (guint k = 0; k < SHA256_BYTES; k++)
+            g_snprintf(hex + (gsize)2 * k, 3, "%02x", digest[k]);
         cr_expect_str_eq(hex, vectors[i].digest);
     }
     sha256_hex(NULL, 0, hex);
