@@ -17,12 +17,11 @@ photos=$BENCH_DIR/photos
 "$here/photos.sh" "$photos"
 mapfile -t photo < <(find "$photos" -name '*.jpg' | sort)
 images=$((${#photo[@]} * COPIES))
-rm -rf "$BENCH_DIR/in"
 for ((copy = 1; copy <= COPIES; copy++)); do
-    mkdir -p "$BENCH_DIR/in/$copy"
-    ln -s "${photo[@]}" "$BENCH_DIR/in/$copy"
-done
-find "$BENCH_DIR/in" -name '*.jpg' | sort > "$BENCH_DIR/manifest.txt"
+    [ -d "$BENCH_DIR/in/$copy" ] || { mkdir -p "$BENCH_DIR/in/$copy" &&
+        ln -s "${photo[@]}" "$BENCH_DIR/in/$copy"; }
+    find "$BENCH_DIR/in/$copy" -name '*.jpg' | sort
+done > "$BENCH_DIR/manifest.txt"
 mapfile -t input < "$BENCH_DIR/manifest.txt"
 
 loop=$BUILD/tests/bench/bench_thumbnail_loop
@@ -34,18 +33,20 @@ two_bare_loops() {
     "$loop" -s "$SIDE" -q 75 -r 1 "${input[@]:half}"
     wait $!
 }
+# Nothing is removed before all is measured, see ranks.sh.
+outputs=$(mktemp -d "$BENCH_DIR/outputs-XXXXXX")
+trap 'rm -rf "$outputs"' EXIT
+run_count=0
 resize() {
-    rm -rf "$BENCH_DIR/out"
-    "${@:2}" "$BUILD/millrace-resize" --workers "$1" --to "${SIDE}x$SIDE" -o "$BENCH_DIR/out" \
-        "$BENCH_DIR/manifest.txt"
+    "${@:2}" "$BUILD/millrace-resize" --workers "$1" --to "${SIDE}x$SIDE" \
+        -o "$outputs/$((++run_count))" "$BENCH_DIR/manifest.txt"
 }
 one_worker() { resize 1; }
 two_workers() { resize 2; }
 mpirun_2() { resize 2 mpirun --oversubscribe --bind-to none -n 2; }
 vipsthumbnail_cli() {
-    rm -rf "$BENCH_DIR/vt"
-    mkdir -p "$BENCH_DIR/vt"
-    vipsthumbnail --size "${SIDE}x$SIDE>" -o "$BENCH_DIR/vt/%s.jpg[Q=75,strip]" "${photo[@]}"
+    mkdir "$outputs/$((++run_count))"
+    vipsthumbnail --size "${SIDE}x$SIDE>" -o "$outputs/$run_count/%s.jpg[Q=75,strip]" "${photo[@]}"
 }
 sharp() { node "$BENCH_DIR/sharp.mjs" "$SIDE" "${input[@]}"; }
 
