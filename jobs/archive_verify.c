@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "formats/sha256.h"
+#include "jobs/archive_tape.h"
 
 enum { NOTE_EVERY_US = 60 * G_USEC_PER_SEC };
 
@@ -161,6 +162,10 @@ write_notes(Verify *verify)
     verify->noted_us = g_get_monotonic_time();
     if (verify->notes->len == 0 || verify->report->not_noted)
         return;
+    if (!how.where) {
+        verify->report->not_noted = g_strdup("a stream cannot be written");
+        return;
+    }
     how.write = TRUE;
     g_autoptr(Archive) archive = archive_open(&how, &error);
     for (guint i = 0; archive && i < verify->notes->len; i++) {
@@ -186,7 +191,8 @@ write_notes(Verify *verify)
 static gboolean
 has_expired(const Verify *verify, const char *name)
 {
-    g_autoptr(Archive) archive = archive_open(&verify->config->open, NULL);
+    g_autoptr(Archive) archive =
+        verify->config->open.where ? archive_open(&verify->config->open, NULL) : NULL;
     const CatalogueVolume *volume = archive ? catalogue_volume(archive->catalogue, name) : NULL;
 
     return volume && volume->expired;
@@ -310,23 +316,61 @@ verify_all(Verify *verify, GError **error)
     return find_strays(verify, error) && check_keys(verify, error);
 }
 
+/* A volume of the stream's catalogue that the stream has not. */
+static void
+tell_absent(Verify *verify, const CatalogueVolume *volume)
+{
+    g_auto(VolumeFindings) findings = {0};
+    const ArchiveVerified verified = {
+        .volume = volume, .result = VERIFY_MISSING, .findings = &findings};
+
+    volume_findings_init(&findings);
+    volume_findings_add(&findings, VOLUME_TAR, "%s: not in the stream", volume->name);
+    verify->report->count[VERIFY_MISSING]++;
+    verify->config->on_verified(&verified, verify->config->data);
+}
+
+static gboolean
+verify_stream(Verify *verify, ArchiveTape *tape, GError **error)
+{
+    const CatalogueVolume *volume = NULL;
+    int more = 0;
+
+    while ((more = archive_tape_next(tape, &volume, error)) > 0)
+        if (!verify_one(verify, volume, error))
+            return FALSE;
+    const GPtrArray *volumes = catalogue_volumes(verify->archive->catalogue);
+    for (guint i = 0; more == 0 && i < volumes->len; i++) {
+        volume = volumes->pdata[i];
+        if (!volume->expired && !archive_tape_has_seen(tape, volume->name))
+            tell_absent(verify, volume);
+    }
+    return more == 0 && check_keys(verify, error);
+}
+
 gboolean
 archive_verify(const ArchiveVerifyConfig *config, ArchiveVerifyReport *report, GError **error)
 {
+    const ArchiveOpen *open = &config->open;
     Verify verify = {.config = config, .report = report, .noted_us = g_get_monotonic_time()};
+    g_autoptr(ArchiveTape) tape = NULL;
+    g_autoptr(Archive) archive = NULL;
 
     *report = (ArchiveVerifyReport){.keys = g_ptr_array_new_with_free_func(g_free),
                                     .uncommitted = g_ptr_array_new_with_free_func(g_free),
                                     .expired = g_ptr_array_new_with_free_func(g_free)};
-    verify.archive = archive_open(&config->open, error);
-    if (!verify.archive)
+    if (open->where)
+        archive = archive_open(open, error);
+    else
+        tape = archive_tape_open(config->stream_fd, config->scratch, open->trust, error);
+    if (!archive && !tape)
         return FALSE;
+    verify.archive = tape ? archive_tape_archive(tape) : archive;
     report->trusted = verify.archive->trusted->len > 0;
     report->torn_bytes = catalogue_torn_bytes(verify.archive->catalogue);
     verify.notes = g_array_new(FALSE, FALSE, sizeof(Note));
-    gboolean good = verify_all(&verify, error);
+    gboolean good = tape ? verify_stream(&verify, tape, error) : verify_all(&verify, error);
     write_notes(&verify);
     g_array_unref(verify.notes);
-    archive_close(verify.archive);
     return good;
 }

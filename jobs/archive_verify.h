@@ -35,10 +35,12 @@ typedef struct {
 typedef void (*ArchiveOnVerified)(const ArchiveVerified *verified, gpointer data);
 
 typedef struct {
-    ArchiveOpen open; /* for reading */
+    ArchiveOpen open; /* for reading; where is NULL: a stream ... */
+    int stream_fd;
+    const char *scratch; /* ... for whose volumes there must be room here, one at a time */
     VerifyScope scope;
     gint64 max_age_us; /* volumes whose last whole check is younger are passed over; 0: none */
-    gboolean note;     /* in the catalogue */
+    gboolean note;     /* in the catalogue; a stream has none that could be written */
     guint threads;
     ArchiveOnVerified on_verified;
     gpointer data;

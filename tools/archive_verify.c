@@ -3,6 +3,8 @@
 #include "jobs/archive_verify.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "formats/duration.h"
 #include "tools/archive.h"
@@ -14,6 +16,7 @@ typedef struct {
     char *sample;
     char *max_age;
     char *actor;
+    char *scratch;
     int threads;
     gboolean no_note;
 } VerifyOptions;
@@ -26,6 +29,7 @@ verify_options_clear(VerifyOptions *options)
     g_free(options->sample);
     g_free(options->max_age);
     g_free(options->actor);
+    g_free(options->scratch);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VerifyOptions, verify_options_clear)
 
@@ -36,7 +40,8 @@ parse_options(int argc, char **argv, VerifyOptions *options, GError **error)
         .verb = "archive verify",
         .synopsis = "",
         .example = "  millrace archive verify --from cold --trust auditor.pub\n"
-                   "  millrace archive verify --from cold --trust auditor.pub --sample 3/12",
+                   "  millrace archive verify --from cold --trust auditor.pub --sample 3/12\n"
+                   "  dd if=/dev/nst0 bs=1M | millrace archive verify --from - --trust auditor.pub",
         .summary =
             "Checks every volume that is kept: signature, index, each frame and record, parity.\n"
             "A line for each goes to standard output, and what is wrong with it below. Without\n"
@@ -45,7 +50,7 @@ parse_options(int argc, char **argv, VerifyOptions *options, GError **error)
     g_auto(GStrv) rest = NULL;
     const GOptionEntry entries[] = {
         {"from", 0, 0, G_OPTION_ARG_FILENAME, &options->from,
-         "The archive: a folder or s3://BUCKET/PREFIX", "WHERE"},
+         "The archive: a folder, s3://BUCKET/PREFIX, or - for a stream", "WHERE"},
         {"trust", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->trust,
          "A public key that may have signed; can be given several times", "NAME.pub"},
         {"sample", 0, 0, G_OPTION_ARG_STRING, &options->sample,
@@ -56,6 +61,8 @@ parse_options(int argc, char **argv, VerifyOptions *options, GError **error)
          "Leave the results out of the catalogue", NULL},
         {"actor", 0, 0, G_OPTION_ARG_STRING, &options->actor,
          "Who is named in the catalogue (MILLRACE_ACTOR, or USER@HOST)", "NAME"},
+        {"scratch", 0, 0, G_OPTION_ARG_FILENAME, &options->scratch,
+         "Where a stream's volumes are put, one at a time (TMPDIR)", "DIR"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &options->threads, "Threads (the cores)", "N"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL, NULL},
         G_OPTION_ENTRY_NULL};
@@ -128,6 +135,12 @@ print_strays(const ArchiveVerifyReport *report)
                report->torn_bytes);
 }
 
+static const char *
+place(const ArchiveVerifyConfig *config)
+{
+    return config->open.where ? config->open.where : "WHERE";
+}
+
 static void
 say_summary(const ArchiveVerifyConfig *config, const ArchiveVerifyReport *report)
 {
@@ -142,7 +155,7 @@ say_summary(const ArchiveVerifyConfig *config, const ArchiveVerifyReport *report
                  "itself; to know whose it is, give --trust NAME.pub");
     if (bad > 0)
         tool_log("to repair: millrace archive repair --from %s VOLUME [--copy ANOTHER-ARCHIVE]",
-                 config->open.where);
+                 place(config));
     if (report->not_noted)
         tool_log("the results are not in the catalogue: %s", report->not_noted);
 }
@@ -168,7 +181,7 @@ verify(const ArchiveVerifyConfig *config)
     printf("catalogue.log does not hold: %s\n", error->message);
     tool_log("if it is damaged: millrace archive repair --from %s --copy ANOTHER-ARCHIVE "
              "catalogue.log",
-             config->open.where);
+             place(config));
     return EXIT_INVARIANT;
 }
 
@@ -186,9 +199,12 @@ archive_verify_main(int argc, char **argv)
         return tool_fail(error);
     gboolean trusted = options.trust && *options.trust;
     gint64 now_us = g_get_real_time();
-    config.open = (ArchiveOpen){
-        .where = options.from, .actor = options.actor, .trust = (const char *const *)options.trust};
+    config.open = (ArchiveOpen){.where = strcmp(options.from, "-") == 0 ? NULL : options.from,
+                                .actor = options.actor,
+                                .trust = (const char *const *)options.trust};
     config.max_age_us = options.max_age ? duration_after(&max_age, now_us) - now_us : 0;
+    config.stream_fd = STDIN_FILENO;
+    config.scratch = options.scratch ? options.scratch : g_get_tmp_dir();
     config.note = !options.no_note;
     config.threads = options.threads > 0 ? (guint)options.threads : g_get_num_processors();
     config.data = &trusted;

@@ -237,6 +237,19 @@ exits 0 'with a copy' "$archive" scrub --from work --copy cold --budget 10m
 same 'the first is healed from the second'
 exits 64 'no budget given' "$archive" scrub --from work
 
+# A stream.
+"$archive" push --from cold --to - >stream 2>stderr
+for bs in 512 10240 1M; do
+    dd if=stream bs=$bs status=none |
+        "$archive" verify --from - --trust auditor.pub --scratch . >stdout 2>stderr
+    is "$? $(grep -c ' intact: ' stdout)" '0 3' "a stream in blocks of $bs"
+done
+cp stream torn && flip torn $(($(stat -c %s stream) / 2))
+"$archive" verify --from - --scratch . <torn >stdout 2>stderr
+is $? 76 'a byte of it that is changed is found'
+head -c 5000000 stream | "$archive" verify --from - --scratch . >stdout 2>stderr
+ok $(($? == 0)) 'a stream that is cut is not good'
+
 # Another program's archive.
 if command -v python3 >/dev/null; then
     printf 'x' >"$(printf 'b\377')"
