@@ -50,7 +50,8 @@ $(BUILD)/%.a:
 	@ar rcs $@ $^
 
 # Programs, and what each is made of.
-PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage millrace-bill
+PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage millrace-bill \
+    millrace-archive
 WORKERS  := millrace-imageworker
 BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # demo.sh [DIR]: resizes the photographs of Debian's package lomiri-wallpapers-16.04 to two sizes
 # for two customers on two ranks, leaves a page in DIR (demo) that shows them, then bills what it
-# took and prints a statement. `make demo` builds first and then runs this.
-# SPDX-License-Identifier: Apache-2.0
+# took, prints a statement, archives it all and restores one record. `make demo` builds first and
+# then runs this. SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -46,3 +46,21 @@ show "${bill[@]}"
 run=$("${bill[@]}")
 show millrace bill show "$run" acme
 millrace bill show "$run" acme
+
+echo
+echo "What has to be kept goes to cold storage, signed; tar and zstd open it too:"
+show millrace archive keygen --out "$out/auditor"
+millrace archive keygen --out "$out/auditor"
+pack=(millrace archive pack --to "$out/cold" --key "$out/auditor.key" --retain 7y "$run"
+    "$out/store/segments")
+show "${pack[@]}"
+"${pack[@]}"
+verify=(millrace archive verify --from "$out/cold" --trust "$out/auditor.pub")
+show "${verify[@]}"
+"${verify[@]}"
+key=$(jq -r 'select(.customer == "acme").key' "$out"/cold/volumes/*.index | tail -n 1)
+restore=(millrace archive restore --from "$out/cold" --record "$key" -o "$out/restored")
+show "${restore[@]}"
+"${restore[@]}"
+show head -n 1 "$out/restored/$key"
+head -n 1 "$out/restored/$key"

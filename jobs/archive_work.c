@@ -2,6 +2,7 @@
  * usage}. SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/archive_work.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,4 +91,23 @@ archive_work_remove(const char *path)
             status.st_uid == geteuid())
             remove_work(other);
     }
+}
+
+char *
+archive_work_stream(const char *scratch, GError **error)
+{
+    g_autofree char *path =
+        g_build_filename(scratch ? scratch : g_get_tmp_dir(), "millrace-stream-XXXXXX", NULL);
+
+    if (!g_mkdtemp(path)) {
+        millrace_error_set_errno(error, durable_creation_error(errno), errno, "%s", path);
+        return NULL;
+    }
+    return g_steal_pointer(&path);
+}
+
+void
+archive_work_stream_remove(const char *path)
+{
+    remove_work(path);
 }

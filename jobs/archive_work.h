@@ -17,4 +17,10 @@ Tier *archive_work_open(const char *path, GError **error);
  * a week. What cannot be removed is left. */
 void archive_work_remove(const char *path);
 
+/* Makes an archive's folder for a stream: within scratch, or TMPDIR. (transfer full), or NULL and
+ * MILLRACE_ERROR_CANT_CREATE. */
+char *archive_work_stream(const char *scratch, GError **error);
+/* Removes such a folder. */
+void archive_work_stream_remove(const char *path);
+
 #endif

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "formats/compress.h"
+#include "jobs/archive_tape.h"
+#include "jobs/archive_work.h"
 #include "tools/archive.h"
 #include "tools/ranks.h"
 #include "tools/tool.h"
@@ -158,11 +160,11 @@ check_options(const PackOptions *options, ArchivePackConfig *config, GError **er
 }
 
 static void
-print_report(const ArchivePackReport *report)
+print_report(const ArchivePackReport *report, FILE *out)
 {
     for (guint i = 0; i < report->volumes->len; i++) {
         const ArchiveDone *done = &g_array_index(report->volumes, ArchiveDone, i);
-        printf("%s\n", done->manifest.volume);
+        fprintf(out, "%s\n", done->manifest.volume);
         if (done->existed)
             tool_log("%s is in the archive already", done->manifest.volume);
     }
@@ -171,12 +173,59 @@ print_report(const ArchivePackReport *report)
              report->record_count, report->record_bytes, report->volumes->len);
 }
 
+/* --to -: the archive is made in a folder first, since a stream cannot be read back. */
+static gboolean
+begin_stream(const PackOptions *options, ArchivePackConfig *config, char **folder, GError **error)
+{
+    if (isatty(STDOUT_FILENO)) {
+        g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                            "a terminal takes no stream: redirect standard output");
+        return FALSE;
+    }
+    *folder = archive_work_stream(options->scratch, error);
+    config->to = *folder;
+    config->scratch = options->scratch ? options->scratch : g_get_tmp_dir();
+    return *folder != NULL;
+}
+
+static gboolean
+write_stream(const char *folder, GError **error)
+{
+    const ArchiveOpen how = {.where = folder};
+    g_autoptr(Archive) archive = archive_open(&how, error);
+
+    return archive && archive_tape_write(archive, NULL, STDOUT_FILENO, NULL, NULL, error);
+}
+
+/* *Collective.* Packs; rank 0 tells of it. */
+static int
+pack(Comm *comm, const PackOptions *options, ArchivePackConfig *config)
+{
+    ArchivePackReport report = {0};
+    g_autofree char *folder = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean first = comm_rank(comm) == 0;
+    gboolean streams = strcmp(options->to, "-") == 0;
+    gboolean good = !first || !streams || begin_stream(options, config, &folder, &error);
+
+    if (comm_max(comm, !good) != 0)
+        return ranks_conclude(comm, EXIT_ALL_DONE, error);
+    good = archive_pack(comm, config, &report, &error);
+    if (good && folder)
+        good = write_stream(folder, &error);
+    if (good && first)
+        print_report(&report, streams ? stderr : stdout);
+    if (folder)
+        archive_work_stream_remove(folder);
+    archive_pack_report_clear(&report);
+    return ranks_conclude(comm, EXIT_ALL_DONE, error);
+}
+
 int
 archive_pack_main(int argc, char **argv)
 {
     g_auto(PackOptions) options = {.level = ARCHIVE_LEVEL_DEFAULT};
     ArchivePackConfig config;
-    ArchivePackReport report;
     g_autoptr(GError) error = NULL;
     const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
@@ -189,11 +238,7 @@ archive_pack_main(int argc, char **argv)
     Comm *comm = comm_open(&error);
     if (!comm)
         return tool_fail(error);
-    gboolean good = archive_pack(comm, &config, &report, &error);
-    if (good && comm_rank(comm) == 0)
-        print_report(&report);
-    int code = ranks_conclude(comm, EXIT_ALL_DONE, error);
-    archive_pack_report_clear(&report);
+    int code = pack(comm, &options, &config);
     comm_close(comm);
     return tool_finish(code);
 }

@@ -103,6 +103,13 @@ mkdir joined && for v in split/volumes/*.tar.zst; do tar --zstd -xf "$v" -C join
 diff -r records joined/records
 ok $? 'which hold everything'
 
+# To a stream, and from it.
+"$archive" pack --to - --key auditor.key records 2>stderr | dd obs=512 of=tape 2>/dev/null
+tar -tf tape >members
+is "$(sed -n 1p members) $(grep -c 'tar.zst$' members)" 'catalogue.log 1' 'a stream is a plain tar'
+exits 0 'pull' bash -c "dd if=tape ibs=1M 2>dd | $archive pull --from - --to pulled"
+exits 0 'what was pulled verifies' "$archive" verify --from pulled --trust auditor.pub
+
 # What cannot be archived whole is not archived at all.
 mkdir odd && ln -s ../records/empty odd/link
 exits 65 'a symlink in a folder' "$archive" pack --to none --key auditor.key odd
