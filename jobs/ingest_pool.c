@@ -12,6 +12,7 @@ struct _IngestPool {
     Store *store;
     int quarantine_fd;
     GThreadPool *threads;
+    GThreadPool *storing; /* one thread, so that nobody else waits for the disk */
     GAsyncQueue *buffers; /* those that are free */
     GMutex lock;          /* guards what is below, and what comes of logs */
     GCond changed;
@@ -38,6 +39,8 @@ struct _IngestRegion {
     gboolean dropped;
     gboolean has_note;
     StoreLog note;
+    IngestLines *lines;  /* when all are parsed: what the pieces held; the first of them has it */
+    GByteArray *segment; /* what becomes of it; NULL = no events, and no bad lines */
 };
 
 IngestedLog *
@@ -86,6 +89,7 @@ leave(IngestRegion *region, GError *error)
     IngestPool *pool = region->pool;
 
     g_ptr_array_unref(region->pieces);
+    g_clear_pointer(&region->segment, g_byte_array_unref);
     g_free(region);
     g_mutex_lock(&pool->lock);
     if (error && !pool->error)
@@ -135,14 +139,14 @@ store_bad(IngestRegion *region, const GString *bad, GError **error)
 }
 
 static gboolean
-store_segment(IngestRegion *region, IngestLines *lines, GError **error)
+store_segment(IngestRegion *region, GError **error)
 {
-    IngestedSegment segment = {.from_bytes = region->from_bytes, .event_count = lines->event_count};
+    const GByteArray *bytes = region->segment;
+    IngestedSegment segment = {.from_bytes = region->from_bytes,
+                               .event_count = region->lines->event_count,
+                               .size_bytes = bytes->len};
 
-    segment_builder_quarantined(lines->builder, lines->bad_count);
-    g_autoptr(GByteArray) bytes = segment_builder_finish(lines->builder, region->note.segment);
     memcpy(segment.name, region->note.segment, sizeof segment.name);
-    segment.size_bytes = bytes->len;
     if (!store_put(region->pool->store, STORE_SEGMENTS, segment.name, bytes->data, bytes->len,
                    &segment.added, error))
         return FALSE;
@@ -154,8 +158,9 @@ store_segment(IngestRegion *region, IngestLines *lines, GError **error)
 
 /* The note is last: what it tells of is there. */
 static gboolean
-store_region(IngestRegion *region, IngestLines *lines, GError **error)
+put_region(IngestRegion *region, GError **error)
 {
+    const IngestLines *lines = region->lines;
     guint64 accounted = lines->event_count + lines->bad_count + lines->blank_count;
 
     if (accounted != region->line_count) {
@@ -166,13 +171,14 @@ store_region(IngestRegion *region, IngestLines *lines, GError **error)
         return FALSE;
     }
     return (lines->bad_count == 0 || store_bad(region, lines->bad, error)) &&
-           (accounted == lines->blank_count || store_segment(region, lines, error)) &&
+           (!region->segment || store_segment(region, error)) &&
            (!region->has_note || store_log_put(region->pool->store, &region->note, error));
 }
 
 static void
-account(IngestRegion *region, const IngestLines *lines)
+account(IngestRegion *region)
 {
+    const IngestLines *lines = region->lines;
     IngestedLog *log = region->log;
 
     g_mutex_lock(&region->pool->lock);
@@ -183,20 +189,42 @@ account(IngestRegion *region, const IngestLines *lines)
     g_mutex_unlock(&region->pool->lock);
 }
 
+static void
+store_region(gpointer data, gpointer pool_data)
+{
+    IngestRegion *region = data;
+    GError *error = NULL;
+
+    if (!ingest_pool_failed(pool_data) && put_region(region, &error))
+        account(region);
+    leave(region, error);
+}
+
+/* All pieces are parsed. */
+static void
+make_segment(IngestRegion *region)
+{
+    IngestLines *lines = join(region);
+
+    if (lines->event_count + lines->bad_count > 0) {
+        segment_builder_quarantined(lines->builder, lines->bad_count);
+        region->segment = segment_builder_finish(lines->builder, region->note.segment);
+    }
+    region->lines = lines;
+}
+
 /* One of those that the region waits for is done. The last one finishes it. */
 static void
 region_unref(IngestRegion *region)
 {
-    GError *error = NULL;
-
     if (!g_atomic_int_dec_and_test(&region->pending))
         return;
-    if (!region->dropped && region->pieces->len > 0 && !ingest_pool_failed(region->pool)) {
-        IngestLines *lines = join(region);
-        if (store_region(region, lines, &error))
-            account(region, lines);
+    if (region->dropped || region->pieces->len == 0 || ingest_pool_failed(region->pool)) {
+        leave(region, NULL);
+        return;
     }
-    leave(region, error);
+    make_segment(region);
+    g_thread_pool_push(region->pool->storing, region, NULL);
 }
 
 static void
@@ -227,6 +255,7 @@ ingest_pool_new(Store *store, int quarantine_fd, guint thread_count, gsize buffe
     g_mutex_init(&pool->lock);
     g_cond_init(&pool->changed);
     pool->threads = g_thread_pool_new(parse_piece, pool, (gint)thread_count, TRUE, NULL);
+    pool->storing = g_thread_pool_new(store_region, pool, 1, TRUE, NULL);
     return pool;
 }
 
@@ -244,6 +273,7 @@ ingest_pool_finish(IngestPool *pool, GError **error)
 {
     wait_for_regions(pool, pool->regions_max);
     g_thread_pool_free(pool->threads, FALSE, TRUE);
+    g_thread_pool_free(pool->storing, FALSE, TRUE);
     g_async_queue_unref(pool->buffers);
     g_mutex_clear(&pool->lock);
     g_cond_clear(&pool->changed);

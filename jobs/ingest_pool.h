@@ -1,8 +1,9 @@
 /* ingest_pool.h - threads that make segments of what one thread reads.
  * A region is a part of a log that becomes one segment. Its pieces are parsed by any thread; the
- * thread that parses the last of them joins them in their order and puts the segment into the
- * store. What is held at a time is bounded: buffers are few and used again, and a region is begun
- * only when another has left. Calls are for the one thread that reads.
+ * thread that parses the last of them joins them in their order and makes the segment; one more
+ * thread puts it into the store, since that waits for the disk. What is held at a time is bounded:
+ * buffers are few and used again, and a region is begun only when another has left. Calls are for
+ * the one thread that reads.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_INGEST_POOL_H
 #define MILLRACE_JOBS_INGEST_POOL_H
