@@ -161,16 +161,40 @@ publish_volume(Publishing *publishing, ArchiveDone *done, GError **error)
     return TRUE;
 }
 
-/* The public key lies beside what it checks. It is no reason to trust it. */
+/* Is name a manifest's, of a volume that is not being published? */
 static gboolean
-put_key(const Archive *archive, const MinisignSecret *secret, GError **error)
+is_foreign(const char *name, const GArray *volumes)
 {
-    char id[MINISIGN_ID_CHARS + 1];
+    const char *suffix = volume_suffix(VOLUME_MANIFEST);
 
-    minisign_id(minisign_public(secret), id);
-    g_autofree char *text = minisign_public_print(minisign_public(secret));
-    g_autofree char *name = g_strdup_printf("%s/%s.pub", ARCHIVE_KEYS, id);
-    return tier_write_all(archive->tier, name, text, strlen(text), error);
+    if (!g_str_has_suffix(name, suffix))
+        return FALSE;
+    for (guint i = 0; i < volumes->len; i++) {
+        const char *own = g_array_index(volumes, ArchiveDone, i).manifest.volume;
+        if (g_str_has_prefix(name, own))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A first pack that was killed may have left its own volumes without a log. Those of others had
+ * one, and a new one in its place would hide that it is lost. */
+static gboolean
+check_log_is_not_lost(const Archive *archive, const GArray *volumes, GError **error)
+{
+    if (!archive->unseen_catalogue)
+        return TRUE;
+    g_autoptr(GPtrArray) names = tier_list(archive->tier, ARCHIVE_VOLUMES, error);
+    for (guint i = 0; names && i < names->len; i++) {
+        if (!is_foreign(names->pdata[i], volumes))
+            continue;
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
+                    "%s has volumes and no %s, which tells of them: bring it back from a copy, or "
+                    "pack to another place",
+                    tier_name(archive->tier), ARCHIVE_CATALOGUE);
+        return FALSE;
+    }
+    return names != NULL;
 }
 
 static gboolean
@@ -194,6 +218,8 @@ archive_publish(Archive *archive, Tier *work, const ArchiveTerms *terms, GArray 
 {
     Publishing publishing = {.archive = archive, .work = work, .terms = terms};
 
+    if (!check_log_is_not_lost(archive, volumes, error))
+        return FALSE;
     g_strlcpy(publishing.previous, catalogue_last_manifest(archive->catalogue),
               sizeof publishing.previous);
     for (guint i = 0; i < volumes->len; i++)
@@ -201,6 +227,5 @@ archive_publish(Archive *archive, Tier *work, const ArchiveTerms *terms, GArray 
             return FALSE;
     if (!publishing.changed)
         return TRUE;
-    return sync_volumes(archive, error) && put_key(archive, terms->secret, error) &&
-           archive_commit(archive, terms->secret, error);
+    return sync_volumes(archive, error) && archive_commit(archive, terms->secret, error);
 }

@@ -103,6 +103,12 @@ mkdir joined && for v in split/volumes/*.tar.zst; do tar --zstd -xf "$v" -C join
 diff -r records joined/records
 ok $? 'which hold everything'
 
+# A log that is lost is not replaced by one that knows less.
+cp -a cold nolog && rm nolog/catalogue.log
+exits 65 'volumes without a catalogue' "$archive" pack --to nolog --key auditor.key records/deep
+like "$(cat stderr)" 'catalogue.log' 'which is named'
+is "$(find nolog -name catalogue.log)" '' 'and no new one is begun'
+
 # To a stream, and from it.
 "$archive" pack --to - --key auditor.key records 2>stderr | dd obs=512 of=tape 2>/dev/null
 tar -tf tape >members
