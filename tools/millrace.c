@@ -17,6 +17,7 @@ static const struct {
     {"run", "run a verb under mpirun, supervised and resumed, with a true exit code"},
     {"usage", "usage logs into the batch store; print, account for, seal and sync stores"},
     {"bill", "usage into statements that prove themselves; close, explain, verify, show them"},
+    {"archive", "records into cold storage that plain tools open; verify, repair, restore them"},
 };
 
 static void

@@ -67,28 +67,39 @@ is "$(long "$(complete_words millrace-manifest --)")" \
     "$(long "$(help_options millrace-manifest)")" \
     'and that of manifest, too'
 
-# The verbs of millrace bill: of each the page has a part, and one of what all have.
+# The verbs of millrace bill and millrace archive: of each the page has a part, or shares one with
+# others, and there is one of what all have.
 
+# man_part PROGRAM VERB
 man_part()
 {
-    awk -v verb="$1" '/^# / { here = 0; options = $0 == "# OPTIONS" }
-        options && /^## / { here = $2 == verb || $2 == "All" }
-        here && /^\*-/' "$pages/millrace-bill.scd" | tr -d '*_' |
+    awk -v verb="$2" '/^# / { here = 0; options = $0 == "# OPTIONS" }
+        options && /^## / {
+            here = $2 == "All"
+            for (i = 2; i <= NF; i++)
+                here = here || $i == verb || $i == verb ","
+        }
+        here && /^\*-/' "$pages/millrace-$1.scd" | tr -d '*_' |
         sed -E 's/^((-., )?--[a-z-]+).*/\1/' | LC_ALL=C sort
 }
 
-bill_verbs=$(millrace-bill --help | sed -nE '/^Verbs:/,/^$/s/^  ([a-z-]+) .*/\1/p')
-is "$(complete_words millrace bill '')" "$(LC_ALL=C sort <<<"$bill_verbs")" \
-    'bill: the verbs that are offered are those of --help'
-is "$(sed -nE 's/^\*millrace bill ([a-z-]+)\*.*/\1/p' "$pages/millrace-bill.scd" | uniq)" \
-    "$bill_verbs" 'and of the man page, in the same order'
-bill_programs=()
-for verb in $bill_verbs; do
-    bill_programs+=("millrace-bill $verb")
-    options=$(help_options millrace-bill "$verb")
-    is "$options" "$(man_part "$verb")" "bill $verb: --help and the man page have the same options"
-    is "$(long "$(complete_words millrace-bill "$verb" --)")" "$(long "$options")" \
-        'and so has the completion'
+verb_programs=()
+for program in bill archive; do
+    program_verbs=$("millrace-$program" --help | sed -nE '/^Verbs:/,/^$/s/^  ([a-z-]+) .*/\1/p')
+    is "$(complete_words millrace $program '')" "$(LC_ALL=C sort <<<"$program_verbs")" \
+        "$program: the verbs that are offered are those of --help"
+    is "$(sed -nE "s/^\\*millrace $program ([a-z-]+)\\*.*/\\1/p" \
+        "$pages/millrace-$program.scd" | uniq)" "$program_verbs" \
+        'and of the man page, in the same order'
+    verb_programs+=("millrace-$program")
+    for verb in $program_verbs; do
+        verb_programs+=("millrace-$program $verb")
+        options=$(help_options "millrace-$program" "$verb")
+        is "$options" "$(man_part $program "$verb")" \
+            "$program $verb: --help and the man page have the same options"
+        is "$(long "$(complete_words "millrace-$program" "$verb" --)")" "$(long "$options")" \
+            'and so has the completion'
+    done
 done
 
 # What is offered is taken.
@@ -152,10 +163,32 @@ for format in $(complete_words millrace bill show --format ''); do
 done
 exits 64 'and no other' millrace bill show --format=pdf none acme
 
+for place in 'list --from' 'restore -o' 'pack --to =' 'push --to' 'repair --copy'; do
+    read -ra words <<<"$place"
+    is "$(complete_words millrace archive "${words[@]}" '')" folder "a folder behind $place"
+done
+for place in 'pack --key' 'verify --trust =' 'keygen --out' pack repair; do
+    read -ra words <<<"$place"
+    is "$(complete_words millrace-archive "${words[@]}" emp)" empty.lst "a file behind $place"
+done
+is "$(complete_words millrace archive extend --to '')" '' 'a time behind extend --to, so nothing'
+is "$(complete_words millrace archive verify '')" "$(complete_words millrace archive verify --)" \
+    'options of a verb without operands'
+is "$(complete_words millrace archive list --format '' | paste -sd' ')" 'json text' \
+    'a list has other formats than a bill'
+for format in json text; do
+    exits 66 "--format=$format is taken" millrace archive list --format=$format --from none
+done
+exits 64 'and no other' millrace archive list --format=html --from none
+for parity in $(complete_words millrace archive pack --parity ''); do
+    exits 66 "--parity=$parity is taken" millrace archive pack --parity="$parity" --to none \
+        --key none empty.lst
+done
+
 # --help and --version themselves.
 
 for program in millrace millrace-resize millrace-run millrace-manifest \
-    'millrace-manifest build' 'millrace-manifest check' millrace-bill "${bill_programs[@]}"; do
+    'millrace-manifest build' 'millrace-manifest check' "${verb_programs[@]}"; do
     read -ra words <<<"$program"
     exits 0 "$program --help is no error" "${words[@]}" --help
     like "$(sed '/Options:/,$d' stdout)" $'(^|\n)Example:\n  ' 'an example is before the options'
