@@ -22,7 +22,8 @@ gboolean archive_repair_volume(Archive *archive, const char *volume, Tier *copy,
                                ArchiveRepairReport *report, GError **error);
 
 /* Replaces a catalogue.log that does not hold by the copy's, when that holds, is of the same
- * archive, and lacks nothing that needed the key. trust: as of archive_open(). FALSE and
+ * archive, and lacks nothing that needed the key; and keys/ that differ from the copy's. trust: as
+ * of archive_open(). FALSE and
  * MILLRACE_ERROR_BAD_INPUT when it does not fit; nothing was changed then. */
 gboolean archive_repair_catalogue(const char *where, const char *copy, const char *const *trust,
                                   ArchiveRepairReport *report, GError **error);

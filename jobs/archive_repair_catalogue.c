@@ -129,7 +129,7 @@ compare_volumes(Compare *compare, GError **error)
 
 /* Keys that lie in the copy and not here, or otherwise. */
 static gboolean
-copy_keys(const Compare *compare, GError **error)
+copy_keys(const Compare *compare, ArchiveRepairReport *report, GError **error)
 {
     g_autoptr(GPtrArray) names = tier_list(compare->copy->tier, ARCHIVE_KEYS, error);
     MinisignPublic key;
@@ -145,6 +145,8 @@ copy_keys(const Compare *compare, GError **error)
             continue;
         if (!tier_write_all(compare->tier, path, theirs, strlen(theirs), error))
             return FALSE;
+        g_ptr_array_add(report->done,
+                        g_strdup_printf("%s: from %s", path, tier_name(compare->copy->tier)));
     }
     return names != NULL;
 }
@@ -162,7 +164,7 @@ replace(const Compare *compare, const char *text, gsize size_bytes, ArchiveRepai
                                                 keys->len, error))
         return FALSE;
     size_bytes -= catalogue_torn_bytes(checked);
-    if (!copy_keys(compare, error) ||
+    if (!copy_keys(compare, report, error) ||
         !tier_write_all(compare->tier, ARCHIVE_CATALOGUE, text, size_bytes, error))
         return FALSE;
     g_ptr_array_add(report->done,
@@ -176,7 +178,7 @@ replace(const Compare *compare, const char *text, gsize size_bytes, ArchiveRepai
     return TRUE;
 }
 
-/* Is there nothing to repair? */
+/* Does ours hold, but perhaps for the keys that lie beside it? */
 static gboolean
 holds(const Compare *compare, const char *text, gsize size_bytes)
 {
@@ -202,7 +204,7 @@ repair(Compare *compare, ArchiveRepairReport *report, GError **error)
     if (!theirs)
         return FALSE;
     if (ours && holds(compare, ours, our_bytes))
-        return TRUE;
+        return copy_keys(compare, report, error);
     for (gsize i = 0; ours && i < our_bytes; i++)
         ours[i] = ours[i] ? ours[i] : '?'; /* a line with NUL in it is damaged anyway */
     g_auto(GStrv) our_lines = g_strsplit(ours ? ours : "", "\n", -1);

@@ -201,6 +201,14 @@ cmp -s work/catalogue.log cold/catalogue.log
 ok $? 'by the very bytes'
 exits 0 'a log that holds' "$archive" repair --from work --copy cold catalogue.log
 like "$(cat stderr)" 'nothing to repair' 'is left alone'
+key=$(cd cold && echo keys/*.pub)
+flip "work/$key" 90
+exits 76 'a damaged key' "$archive" verify --from work
+exits 76 'is found where another one is trusted, too' "$archive" verify --from work --no-note \
+    --trust auditor.pub
+like "$(cat stdout)" "$key damaged" 'and named'
+exits 0 'it comes from a copy' "$archive" repair --from work --copy cold catalogue.log
+exits 0 'and all is well' "$archive" verify --from work
 cp -r cold older
 echo c >few/c
 packed --to cold --key auditor.key --time 2026-12-03T02:00:00Z --parity 2+1 few
@@ -267,6 +275,22 @@ if command -v python3 >/dev/null; then
     exits 0 'and its parity repairs' "$archive" repair --from foreign "$volume"
     diff -r foreign.was foreign/volumes >/dev/null
     ok $? 'its volume'
+
+    # A tombstone whose writer was killed before it removed the files.
+    python3 - "$here/../golden" "$volume" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import archive_writer
+log = archive_writer.load_log("foreign/catalogue.log", archive_writer.read_key("auditor.key"))
+log.add("2033-12-02T00:00:00.000000Z", "expire", volume=sys.argv[2])
+log.sign()
+archive_writer.write("foreign/catalogue.log", log.text().encode())
+EOF
+    exits 0 'an expired volume' "$archive" verify --from foreign --trust auditor.pub
+    is "$(grep -c 'expired: scrub removes it' stdout)" 5 'has files yet, which is said'
+    exits 0 'scrub' "$archive" scrub --from foreign --budget 1m
+    is "$(ls foreign/volumes)" '' 'removes them'
 fi
 
 done_testing
