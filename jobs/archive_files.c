@@ -283,7 +283,7 @@ check_name(const char *name, GError **error)
         (first != strlen(WORK_FOLDER) || strncmp(name, WORK_FOLDER, first) != 0))
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
-                "%s: its name may lead elsewhere, so it is not restored", name);
+                "a name that may lead elsewhere, so it is not restored");
     return FALSE;
 }
 

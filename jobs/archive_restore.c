@@ -54,6 +54,14 @@ tell(const Restoring *restoring, const char *text)
     restoring->config->on_bad(clean, restoring->config->data);
 }
 
+/* Is it the archive that is to blame? */
+static void
+note_damage(Restoring *restoring, const GError *failure)
+{
+    restoring->restored->damaged |=
+        !g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_CANT_CREATE);
+}
+
 static void
 record_done(guint volume, const char *key, guint64 size_bytes, gboolean was_there,
             const GError *failure, gpointer data)
@@ -65,6 +73,7 @@ record_done(guint volume, const char *key, guint64 size_bytes, gboolean was_ther
     if (failure) {
         g_autofree char *text = g_strdup_printf("%s: %s", key, failure->message);
         tell(restoring, text);
+        note_damage(restoring, failure);
         restored->failed_count++;
         return;
     }
@@ -135,6 +144,7 @@ plan_volume(Restoring *restoring, const CatalogueVolume *volume)
     if (!open ||
         !archive_volume_each(open, &restoring->config->selection, plan_line, restoring, &error)) {
         plan->count = 0;
+        restoring->restored->damaged = TRUE;
         restoring->restored->bad_volume_count++;
         tell(restoring, error->message);
     }
@@ -173,6 +183,7 @@ restore_volume(Restoring *restoring, guint index, GError **error)
             "archive repair may mend it",
             plan->volume->name, (damage ? damage : plan->damage)->message, plan->count);
         tell(restoring, text);
+        restoring->restored->damaged = TRUE;
         restoring->restored->failed_count += plan->count;
         return TRUE;
     }
@@ -274,6 +285,7 @@ count_bad_volume(const char *text, gpointer data)
 {
     Restoring *restoring = data;
 
+    restoring->restored->damaged = TRUE;
     restoring->restored->bad_volume_count++;
     tell(restoring, text);
 }
@@ -302,8 +314,10 @@ restore_found(Restoring *restoring, GError **error)
             return FALSE;
         restoring->open = NULL;
         restoring->cursor = NULL;
-        if (failure)
+        if (failure) {
             tell(restoring, failure->message);
+            note_damage(restoring, failure);
+        }
         if (restoring->restored->restored_count > before)
             break;
     }

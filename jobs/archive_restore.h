@@ -28,6 +28,7 @@ typedef struct {
     guint64 restored_bytes;
     guint64 there_count; /* of those restored: which were there already, with the same bytes */
     guint64 failed_count;
+    gboolean damaged;         /* was any of that damage, and nothing here that was in the way? */
     guint64 bad_volume_count; /* that could not be searched, so nobody knows what they have */
     GArray *volumes;          /* of ArchiveRestoredVolume */
 } ArchiveRestored;

@@ -112,12 +112,22 @@ same_bytes(gpointer data, const void **bytes, GError **error G_GNUC_UNUSED)
     return (gssize)scanning->frame->size_bytes;
 }
 
+/* Is the member one that we would have packed? */
 static gboolean
-refuse(const Scanning *scanning, const TarMember *member, GError **error)
+check_member(const Scanning *scanning, const TarMember *member, GError **error)
 {
-    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
-                "%s: it holds a %s, and cold volumes hold files only", scanning->tar->name,
-                member->what);
+    g_autofree char *clean = volume_member_name(member->name);
+
+    if (member->is_file && strcmp(clean, member->name) == 0)
+        return TRUE;
+    if (member->is_file)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
+                    "%s: it holds a name that may lead elsewhere when it is restored",
+                    scanning->tar->name);
+    else
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
+                    "%s: it holds a %s, and cold volumes hold files only", scanning->tar->name,
+                    member->what);
     return FALSE;
 }
 
@@ -166,8 +176,8 @@ scan_all(Scanning *scanning, GError **error)
 
     while ((more = tar_reader_next(reader, &member, error)) > 0) {
         frame = frame_of(scanning, member.offset, frame);
-        if (!member.is_file)
-            return refuse(scanning, &member, error);
+        if (!check_member(scanning, &member, error))
+            return FALSE;
         if (hash_member(scanning, reader, &member, frame, scanning->starts[frame], &record, error) <
                 0 ||
             !scanning->scan->on_record(&record, scanning->scan->data, error))
@@ -196,8 +206,8 @@ scan_frame(Scanning *scanning, guint64 index, GError **error)
 
     scanning->alone = TRUE;
     while ((more = tar_reader_next(reader, &member, error)) > 0) {
-        if (!member.is_file)
-            return refuse(scanning, &member, error);
+        if (!check_member(scanning, &member, error))
+            return FALSE;
         int whole = hash_member(scanning, reader, &member, index, 0, &record, error);
         if (whole <= 0)
             return whole == 0;

@@ -95,7 +95,7 @@ exit_code(const ArchiveRestoreConfig *config, const ArchiveRestored *restored)
         failed_count += restored->bad_volume_count;
     if (failed_count == 0)
         return EXIT_ALL_DONE;
-    return restored->restored_count > 0 ? EXIT_SOME_FAILED : EXIT_INVARIANT;
+    return restored->restored_count > 0 || !restored->damaged ? EXIT_SOME_FAILED : EXIT_INVARIANT;
 }
 
 static void
