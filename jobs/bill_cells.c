@@ -36,7 +36,7 @@ bill_cells_add(BillCells *cells, guint count)
 
     if (count <= LINE_CELLS && first % LINE_CELLS + count > LINE_CELLS)
         first += LINE_CELLS - first % LINE_CELLS;
-    if (first + count > cells->room)
+    if (first + count > cells->room || !cells->cells)
         grow(cells, first + count);
     memset(cells->cells + cells->count, 0, (first + count - cells->count) * sizeof(BillCell));
     cells->count = first + count;
