@@ -86,13 +86,35 @@ archive_inputs_add(ArchiveInputs *inputs, const ArchiveMember *member)
     g_array_append_val(inputs->members, added);
 }
 
+/* A member's key in the index: its name, or what becomes of it when that is not UTF-8. */
+static const char *
+member_key(const ArchiveMember *member, GString *keep)
+{
+    VolumeRecord record;
+
+    if (g_utf8_validate(member->name, -1, NULL))
+        return member->name;
+    volume_record_describe(member->name, member->mtime_s, keep, &record);
+    return record.key;
+}
+
+/* By keys, then by names. */
 static int
 compare_members(gconstpointer a, gconstpointer b)
 {
     const ArchiveMember *left = a;
     const ArchiveMember *right = b;
+    g_autoptr(GString) keep_left = g_string_new(NULL);
+    g_autoptr(GString) keep_right = g_string_new(NULL);
+    int order = strcmp(member_key(left, keep_left), member_key(right, keep_right));
 
-    return strcmp(left->name, right->name);
+    return order ? order : strcmp(left->name, right->name);
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(((const ArchiveMember *)a)->name, ((const ArchiveMember *)b)->name);
 }
 
 static const char *
@@ -137,27 +159,22 @@ drop_doubles(ArchiveInputs *inputs, GError **error)
     return TRUE;
 }
 
-/* A key is the name, but for names that are not UTF-8: those are encoded, and what they become may
- * be another file's name. */
+/* What a name that is not UTF-8 becomes may be another file's name. */
 static gboolean
 check_keys(const ArchiveInputs *inputs, GError **error)
 {
-    g_autoptr(GString) keep = g_string_new(NULL);
+    g_autoptr(GString) keep_left = g_string_new(NULL);
+    g_autoptr(GString) keep_right = g_string_new(NULL);
 
-    for (guint i = 0; i < inputs->members->len; i++) {
-        const ArchiveMember *member = &g_array_index(inputs->members, ArchiveMember, i);
-        VolumeRecord record;
-        guint at = 0;
-        if (g_utf8_validate(member->name, -1, NULL))
-            continue;
-        volume_record_describe(member->name, member->mtime_s, keep, &record);
-        ArchiveMember encoded = {.name = record.key};
-        if (!g_array_binary_search(inputs->members, &encoded, compare_members, &at))
+    for (guint i = 1; i < inputs->members->len; i++) {
+        const ArchiveMember *left = &g_array_index(inputs->members, ArchiveMember, i - 1);
+        const ArchiveMember *right = &g_array_index(inputs->members, ArchiveMember, i);
+        const char *key = member_key(left, keep_left);
+        if (strcmp(key, member_key(right, keep_right)) != 0)
             continue;
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
                     "%s and %s would both have the key %s in the index: pack them apart",
-                    member_path(member),
-                    member_path(&g_array_index(inputs->members, ArchiveMember, at)), record.key);
+                    member_path(left), member_path(right), key);
         return FALSE;
     }
     return TRUE;
@@ -166,8 +183,13 @@ check_keys(const ArchiveInputs *inputs, GError **error)
 gboolean
 archive_inputs_sort(ArchiveInputs *inputs, GError **error)
 {
-    g_array_sort(inputs->members, compare_members);
-    return drop_doubles(inputs, error) && check_keys(inputs, error);
+    gboolean plain = TRUE;
+
+    for (guint i = 0; plain && i < inputs->members->len; i++)
+        plain = g_utf8_validate(g_array_index(inputs->members, ArchiveMember, i).name, -1, NULL);
+    /* Where all names are UTF-8 they are the keys. */
+    g_array_sort(inputs->members, plain ? compare_names : compare_members);
+    return drop_doubles(inputs, error) && (plain || check_keys(inputs, error));
 }
 
 /* Paths that members share, by their number; filled as they are met. */

@@ -30,7 +30,7 @@ typedef struct {
 } ArchiveMember;
 
 typedef struct {
-    GArray *members;     /* of ArchiveMember; by name, bytewise, from archive_inputs_sort() on */
+    GArray *members;     /* of ArchiveMember; by key, bytewise, from archive_inputs_sort() on */
     GPtrArray *segments; /* paths of segments of usage, by file name, each name once; borrowed */
     guint64 size_bytes;  /* of all members */
     GStringChunk *strings;

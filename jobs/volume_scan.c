@@ -131,6 +131,17 @@ check_member(const Scanning *scanning, const TarMember *member, GError **error)
     return FALSE;
 }
 
+/* Does the member lie whole in the only frame? */
+static gboolean
+is_whole(const Scanning *scanning, const TarMember *member, const VolumeRecord *record)
+{
+    g_autoptr(GByteArray) header = g_byte_array_new();
+    guint64 room = scanning->frame->size_bytes - record->offset;
+
+    return tar_header(member->name, member->size_bytes, member->mtime_s, header, NULL) &&
+           header->len <= room && member->size_bytes <= room - header->len;
+}
+
 /* Hashes the member's data. Returns: 1, 0 when it goes on beyond the only frame, -1 and error. */
 static int
 hash_member(Scanning *scanning, TarReader *reader, const TarMember *member, guint64 frame,
@@ -144,7 +155,7 @@ hash_member(Scanning *scanning, TarReader *reader, const TarMember *member, guin
     record->size_bytes = member->size_bytes;
     record->frame = frame;
     record->offset = (guint32)(member->offset - frame_start);
-    if (scanning->scan->wanted && record->offset + member->size_bytes > scanning->frame->size_bytes)
+    if (scanning->scan->wanted && !is_whole(scanning, member, record))
         return 0;
     while ((got = tar_reader_data(reader, &bytes, error)) > 0)
         sha256_add(scanning->sha256, bytes, (gsize)got);

@@ -103,6 +103,18 @@ mkdir joined && for v in split/volumes/*.tar.zst; do tar --zstd -xf "$v" -C join
 diff -r records joined/records
 ok $? 'which hold everything'
 
+# Names that are not UTF-8 are encoded in the index, which is in the order of keys all the same.
+mkdir names && for name in a big $'b\xff' $'b\xfe/c'; do
+    mkdir -p "names/$(dirname "$name")" && echo "$name" >"names/$name"
+done
+exits 0 'names that are not UTF-8' "$archive" pack --to names.cold --key auditor.key names
+is "$(jq -r .key names.cold/volumes/*.index | paste -sd' ')" \
+    'names/a names/b%FE/c names/b%FF names/big' 'have keys'
+exits 0 'they verify' "$archive" verify --from names.cold --trust auditor.pub
+exits 0 'and restore' "$archive" restore --from names.cold -o names.out
+diff -r names names.out/names
+ok $? 'under the names that they had'
+
 # A log that is lost is not replaced by one that knows less.
 cp -a cold nolog && rm nolog/catalogue.log
 exits 65 'volumes without a catalogue' "$archive" pack --to nolog --key auditor.key records/deep
