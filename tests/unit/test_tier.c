@@ -257,7 +257,7 @@ Test(tier, symlinks_are_not_followed)
     expect_file(&scratch, "volumes/v.index", "ours");
 }
 
-Test(tier, a_fifo_makes_nobody_wait, .timeout = 20)
+Test(tier, a_fifo_makes_nobody_wait)
 {
     g_auto(Scratch) scratch = scratch_new();
     g_autoptr(Tier) tier = open_new(&scratch);
@@ -269,7 +269,7 @@ Test(tier, a_fifo_makes_nobody_wait, .timeout = 20)
     cr_expect_not(tier_append(tier, "catalogue.log", 0, "x", 1, NULL));
 }
 
-Test(tier, one_process_writes_at_a_time, .timeout = 60)
+Test(tier, one_process_writes_at_a_time)
 {
     g_auto(Scratch) scratch = scratch_new();
     g_autoptr(Tier) first = open_new(&scratch);

@@ -123,7 +123,7 @@ Test(tier_s3, a_busy_server_is_asked_again)
     cr_expect_eq(server->asked->len, 6);
 }
 
-Test(tier_s3, patience_ends, .timeout = 60)
+Test(tier_s3, patience_ends)
 {
     static const char *const answers[] = {EMPTY_LIST, BUSY, BUSY, BUSY, BUSY, BUSY, BUSY, NULL};
     g_autoptr(ScriptedServer) server = scripted_start(answers);
@@ -332,7 +332,7 @@ Test(tier_s3, another_writer_of_the_log_is_not_overwritten)
     expect_asked(server, 2, "If-None-Match: *\r\n");
 }
 
-Test(tier_s3, an_upload_in_parts_that_fails_is_thrown_away, .timeout = 120)
+Test(tier_s3, an_upload_in_parts_that_fails_is_thrown_away)
 {
     static const char *const answers[] = {
         EMPTY_LIST,
@@ -355,7 +355,7 @@ Test(tier_s3, an_upload_in_parts_that_fails_is_thrown_away, .timeout = 120)
     expect_asked(server, 4, "DELETE /bucket/a/b/volumes/v.tar.zst?uploadId=u%2F1 HTTP");
 }
 
-Test(tier_s3, parts_that_cannot_be_put_together_are_a_failure, .timeout = 120)
+Test(tier_s3, parts_that_cannot_be_put_together_are_a_failure)
 {
     static const char part[] = ANSWER("200 OK", "Content-Length: 0\r\nETag: \"p&1\"\r\n", "");
     static const char *const answers[] = {
