@@ -126,7 +126,8 @@ $(BINARIES):
 define link
 @mkdir -p $(@D)
 @echo "  LINK  $@"
-@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
+@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+    $(call pkg,--libs,$(BASE_PKGS) $(PKGS)) -lm
 endef
 
 $(UNIT_TESTS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): private PKGS := $(TEST_PKGS)

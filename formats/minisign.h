@@ -10,8 +10,7 @@
 
 #include "formats/error.h"
 
-#define MINISIGN_ID_CHARS 16 /* the key's number in upper-case hexadecimal, as minisign prints it  \
-                              */
+#define MINISIGN_ID_CHARS        16 /* upper-case hexadecimal, as minisign prints it */
 #define MINISIGN_SIGNATURE_BYTES 64
 #define MINISIGN_TEXT_MAX_BYTES  4096 /* of any of its files */
 

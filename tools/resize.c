@@ -7,8 +7,8 @@
 #include "formats/durable.h"
 #include "jobs/resize_name.h"
 #include "tools/progress.h"
-#include "tools/resize_options.h"
 #include "tools/ranks.h"
+#include "tools/resize_options.h"
 #include "tools/tool.h"
 
 static int

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# archive.sh: pack and verify beside zstd and sha256sum, on the same bytes in the same run, two cores
-# each. Every contender takes its turn in each of ROUNDS rounds, and what counts is the median of the
-# ratios to its peer of the same round. A contender's time is that of its whole process; each ends
-# with its bytes on the disk (zstd is followed by sync of its file).
+# archive.sh: pack and verify beside zstd and sha256sum, on the same bytes in the same run, two
+# cores each. Every contender takes its turn in each of ROUNDS rounds, and what counts is the median
+# of the ratios to its peer of the same round. A contender's time is that of its whole process; each
+# ends with its bytes on the disk (zstd is followed by sync of its file).
 #
 # Environment: BUILD (absolute), ROUNDS (3), EVENTS (2500000: 1.3 GB of usage as NDJSON), LEVEL (3),
 # BENCH_DIR (build/bench), BIG (1: also a volume of 4 GB of random bytes, from which one record is
@@ -59,7 +59,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
     echo "$round verify $megabytes $took"
 done > times.txt
 echo "pack: volume, index, parity 10+2, signature, read back"
-awk '$2 == "zstd_T2" || $2 == "pack"' times.txt | awk -v base=zstd_T2 -v unit=MB -f "$here/ratios.awk"
+awk '$2 == "zstd_T2" || $2 == "pack"' times.txt |
+    awk -v base=zstd_T2 -v unit=MB -f "$here/ratios.awk"
 printf '%-20s %10.3f of the zstd file\n' 'the volume' \
     "$(bc -l <<< "$(stat -c %s "${volume[0]}") / $(stat -c %s month.zst)")"
 echo "verify"

@@ -16,8 +16,8 @@ make_log n02-0-1 79000 81000 >two.ndjson
 "$usage" ingest --store store two.ndjson >/dev/null 2>&1
 exits 0 'keygen' "$archive" keygen --out auditor
 
-exits 0 'pack' "$archive" pack --to cold --key auditor.key --class audit --time 2026-12-01T02:00:00Z \
-    records store/segments
+exits 0 'pack' "$archive" pack --to cold --key auditor.key --class audit \
+    --time 2026-12-01T02:00:00Z records store/segments
 volume=$(cat stdout)
 like "$volume" '^[0-9a-f]{32}$' 'prints the name of the volume'
 like "$(cat stderr)" 'committed' 'and says that it is committed'
@@ -78,7 +78,8 @@ is "$(jq -r 'select(.kind) | "\(.n) \(.kind) \(.volume) \(.class) \(.actor) \(.r
     cold/catalogue.log)" "0 pack $volume audit archivist@n07 $(wc -l <keys)" \
     'the catalogue tells of it'
 is "$(jq -r 'select(.kind).manifest' cold/catalogue.log)" \
-    "$(sha256sum <"cold/volumes/$volume.manifest" | cut -d' ' -f1)" 'with the digest of its manifest'
+    "$(sha256sum <"cold/volumes/$volume.manifest" | cut -d' ' -f1)" \
+    'with the digest of its manifest'
 
 # Again, grown, and other terms.
 exits 0 'the same again' "$archive" pack --to cold --key auditor.key --time 2026-12-02 records \
@@ -95,8 +96,8 @@ is "$(grep '^# previous' "cold/volumes/$second.manifest")" \
     'manifests are chained'
 
 # Several volumes.
-exits 0 'small volumes' "$archive" pack --to split --key auditor.key --volume-size 5M --parity none \
-    records
+exits 0 'small volumes' "$archive" pack --to split --key auditor.key --volume-size 5M \
+    --parity none records
 is "$(wc -l <stdout)" "$(find split -name '*.tar.zst' | wc -l)" 'all are told of'
 ok $(($(wc -l <stdout) < 3)) 'there are several'
 mkdir joined && for v in split/volumes/*.tar.zst; do tar --zstd -xf "$v" -C joined || exit 1; done
@@ -140,6 +141,7 @@ find store/segments -type f | sort | head -n 1 | xargs -I{} cp {} broken.segment
 printf X | dd of=broken.segment bs=1 seek=1000 conv=notrunc 2>/dev/null
 exits 65 'a segment that does not hold' "$archive" pack --to none --key auditor.key broken.segment
 like "$(cat stderr)" 'broken.segment' 'is named'
-is "$(find none -type f -path '*volumes*' -not -path '*/.tmp/*' 2>/dev/null)" '' 'nothing was archived'
+is "$(find none -type f -path '*volumes*' -not -path '*/.tmp/*' 2>/dev/null)" '' \
+    'nothing was archived'
 
 done_testing

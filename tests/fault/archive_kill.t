@@ -2,7 +2,8 @@
 # archive_kill.t - pack, push, expire and repair are killed with -9 at any moment. Whatever the
 # moment, what was committed verifies and restores, what was not does not show, and the same command
 # again ends as if nobody had disturbed it.
-# MILLRACE_KILLS: how many are killed in all (100; 30 of sanitized programs). MILLRACE_SEED: which moments.
+# MILLRACE_KILLS: how many are killed in all (100; 30 of sanitized programs).
+# MILLRACE_SEED: which moments.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
 . "$(dirname "$0")/../tap/tap.sh"
@@ -103,8 +104,9 @@ digests work >packed.digests
 cp -a work packed
 # shellcheck disable=SC2317 # trials() calls it
 prepare_pack() { cp -a base work; }
-trials pack $((MILLRACE_KILLS * 3 / 10)) prepare_pack packed.digests keys.old keys.all -- "${pack[@]}"
-trials 'pack by two ranks' $((MILLRACE_KILLS / 10)) prepare_pack packed.digests keys.old keys.all -- \
+to=(prepare_pack packed.digests keys.old keys.all --)
+trials pack $((MILLRACE_KILLS * 3 / 10)) "${to[@]}" "${pack[@]}"
+trials 'pack by two ranks' $((MILLRACE_KILLS / 10)) "${to[@]}" \
     mpirun -n 2 --oversubscribe --bind-to none "${pack[@]}"
 
 # push
