@@ -13,7 +13,8 @@ typedef void (*ArchiveTapeTell)(gpointer data, const char *volume, guint64 bytes
 
 /* Writes an archive's catalogue, keys and volumes to fd. volumes: of CatalogueVolume, or NULL for
  * all that have not expired. Every file is checked before its first byte is written. Padded to
- * 10240 bytes. FALSE and MILLRACE_ERROR_IO, or what tiers say. tell: may be NULL. */
+ * 10240 bytes. FALSE and MILLRACE_ERROR_IO, or what tiers say. tell: NULL when no volume may be
+ * left out, so that damage is an error. */
 gboolean archive_tape_write(Archive *archive, const GPtrArray *volumes, int fd,
                             ArchiveTapeTell tell, gpointer tell_data, GError **error);
 

@@ -134,7 +134,9 @@ put_volume(TapeWriter *writer, const CatalogueVolume *volume, ArchiveTapeTell te
     if (!check_volume(writer->archive, volume, &manifest, &damage)) {
         if (tell)
             tell(tell_data, volume->name, 0, damage->message);
-        return TRUE;
+        else
+            g_propagate_error(error, g_steal_pointer(&damage));
+        return tell != NULL;
     }
     for (guint i = 0; i < G_N_ELEMENTS(in_order); i++) {
         g_autofree char *path = volume_path(volume->name, in_order[i]);
