@@ -292,11 +292,11 @@ put_entries(Listing *listing, GError **error)
     return TRUE;
 }
 
-/* The record that is asked for, of every volume that has it; with its trail where that is. */
+/* The record that is asked for, of every volume that is wanted and has it; with its trail where
+ * that is. */
 static gboolean
-list_found(Listing *listing, GError **error)
+list_found(Listing *listing, const ArchiveSelection *selection, GError **error)
 {
-    const ArchiveSelection *selection = &listing->config->selection;
     gboolean trail = listing->config->what == ARCHIVE_LIST_TRAIL;
     g_autoptr(GPtrArray) all = archive_find(listing->archive, selection, count_bad, listing);
     g_autoptr(GString) line = g_string_new(NULL);
@@ -310,9 +310,51 @@ list_found(Listing *listing, GError **error)
             (trail && (!put_place(listing, found, error) || !put_entries(listing, error))))
             return FALSE;
     }
-    if (all->len > 0 || listing->bad_count > 0)
+    return TRUE;
+}
+
+static gboolean
+list_stream(Listing *listing, GError **error)
+{
+    const ArchiveListConfig *config = listing->config;
+    const CatalogueVolume *volume = NULL;
+    int more = 0;
+
+    /* It is read to its end even for what its beginning tells, so that nobody writes to nobody. */
+    if (config->what == ARCHIVE_LIST_VOLUMES && !list_volumes(listing, error))
+        return FALSE;
+    while ((more = archive_tape_next(config->tape, &volume, error)) > 0) {
+        ArchiveSelection here = config->selection;
+        if (!archive_wants_volume(&here, volume) || config->what == ARCHIVE_LIST_VOLUMES)
+            continue;
+        here.volume = volume->name;
+        listing->volume = volume;
+        gboolean good =
+            here.record ? list_found(listing, &here, error) : list_volume_records(listing, error);
+        if (!good)
+            return FALSE;
+    }
+    const GPtrArray *volumes = catalogue_volumes(listing->archive->catalogue);
+    for (guint i = 0; more == 0 && i < volumes->len; i++) {
+        volume = volumes->pdata[i];
+        if (!archive_wants_volume(&config->selection, volume) ||
+            archive_tape_has_seen(config->tape, volume->name))
+            continue;
+        g_autofree char *text = g_strdup_printf("volume %s is not in the stream", volume->name);
+        count_bad(text, listing);
+    }
+    return more == 0;
+}
+
+/* Was the one record that is asked for anywhere? */
+static gboolean
+check_there(const Listing *listing, GError **error)
+{
+    const char *record = listing->config->selection.record;
+
+    if (!record || listing->line_count > 0 || listing->bad_count > 0)
         return TRUE;
-    g_autofree char *clean = archive_clean(selection->record);
+    g_autofree char *clean = archive_clean(record);
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT, "no volume has a record %s", clean);
     return FALSE;
 }
@@ -328,11 +370,14 @@ archive_list(Archive *archive, const ArchiveListConfig *config, FILE *out, guint
     if (config->selection.volume && !catalogue_volume(archive->catalogue, config->selection.volume))
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT, "there is no volume %s",
                     config->selection.volume);
+    else if (config->tape)
+        good = list_stream(&listing, error);
     else if (config->what == ARCHIVE_LIST_VOLUMES)
         good = list_volumes(&listing, error);
     else
-        good =
-            config->selection.record ? list_found(&listing, error) : list_records(&listing, error);
+        good = config->selection.record ? list_found(&listing, &config->selection, error)
+                                        : list_records(&listing, error);
+    good = good && check_there(&listing, error);
     *line_count = listing.line_count;
     *bad_count = listing.bad_count;
     return good;

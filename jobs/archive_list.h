@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "jobs/archive_select.h"
+#include "jobs/archive_tape.h"
 
 typedef enum {
     ARCHIVE_LIST_RECORDS, /* a line for each */
@@ -17,6 +18,7 @@ typedef enum {
 typedef struct {
     ArchiveSelection selection;
     ArchiveListWhat what;
+    ArchiveTape *tape; /* the archive is its, and comes as a stream; NULL */
     gboolean json;
     gboolean tombstones; /* volumes that are expired, too */
     ArchiveOnBad on_bad;

@@ -157,10 +157,21 @@ restore_line(const VolumeRecord *record, const char *line G_GNUC_UNUSED,
              gsize size_bytes G_GNUC_UNUSED, gpointer data, GError **error)
 {
     Restoring *restoring = data;
+    const ArchiveRestoreConfig *config = restoring->config;
     g_autoptr(GError) failure = NULL;
 
-    if (!restore_record(restoring, record, &failure, error))
+    /* Of a stream nobody knows beforehand what is still to come. */
+    if (config->tape && restoring->clashes && clashes_has(restoring->clashes, record)) {
+        g_set_error(&failure, MILLRACE_ERROR, MILLRACE_ERROR_CANT_CREATE,
+                    "a volume before has other bytes for it: choose by --volume %s",
+                    restoring->open->volume->name);
+    } else if (config->tape && config->selection.record &&
+               restoring->restored->restored_count > 0) {
+        restoring->restored->selected_count--;
+        return TRUE;
+    } else if (!restore_record(restoring, record, &failure, error)) {
         return FALSE;
+    }
     if (failure)
         record_done(restoring->volume, record->key, 0, FALSE, failure, restoring);
     return TRUE;
@@ -253,6 +264,36 @@ restore_selected(Restoring *restoring, GError **error)
         if (!restore_volume(restoring, i, error))
             return FALSE;
     return TRUE;
+}
+
+/* A stream has one volume at a time, so each is planned and restored before the next comes. */
+static gboolean
+restore_stream(Restoring *restoring, GError **error)
+{
+    const GPtrArray *volumes = catalogue_volumes(restoring->archive->catalogue);
+    ArchiveTape *tape = restoring->config->tape;
+    const ArchiveSelection *selection = &restoring->config->selection;
+    const CatalogueVolume *volume = NULL;
+    int more = 0;
+
+    while ((more = archive_tape_next(tape, &volume, error)) > 0) {
+        if (!archive_wants_volume(selection, volume))
+            continue;
+        plan_volume(restoring, volume);
+        if (!restore_volume(restoring, restoring->plans->len - 1, error) ||
+            !restore_to_flush(restoring->to, error))
+            return FALSE;
+    }
+    for (guint i = 0; more == 0 && i < volumes->len; i++) {
+        volume = volumes->pdata[i];
+        if (!archive_wants_volume(selection, volume) || archive_tape_has_seen(tape, volume->name))
+            continue;
+        g_autofree char *text = g_strdup_printf("volume %s is not in the stream", volume->name);
+        restoring->restored->bad_volume_count++;
+        restoring->restored->damaged = TRUE;
+        tell(restoring, text);
+    }
+    return more == 0;
 }
 
 /* All that were found must be one and the same, or one must be chosen. */
@@ -348,8 +389,10 @@ check_sum(const ArchiveRestored *restored, GError **error)
 static gboolean
 run(Restoring *restoring, GError **error)
 {
-    gboolean good = restoring->config->selection.record ? restore_found(restoring, error)
-                                                        : restore_selected(restoring, error);
+    const ArchiveRestoreConfig *config = restoring->config;
+    gboolean good = config->tape               ? restore_stream(restoring, error)
+                    : config->selection.record ? restore_found(restoring, error)
+                                               : restore_selected(restoring, error);
 
     return good && restore_to_flush(restoring->to, error) && check_sum(restoring->restored, error);
 }
@@ -386,7 +429,9 @@ archive_cat(Archive *archive, const ArchiveRestoreConfig *config, int fd, Archiv
             GError **error)
 {
     Restoring restoring = restoring_new(archive, config, restored);
+    g_autoptr(Clashes) clashes = config->selection.record ? clashes_new() : NULL;
 
+    restoring.clashes = clashes;
     restoring.to = restore_to_fd(fd, record_done, &restoring);
     gboolean good = run(&restoring, error);
     restore_to_free(restoring.to);

@@ -4,9 +4,11 @@
 #define MILLRACE_JOBS_ARCHIVE_RESTORE_H
 
 #include "jobs/archive_select.h"
+#include "jobs/archive_tape.h"
 
 typedef struct {
     ArchiveSelection selection;
+    ArchiveTape *tape;  /* the archive is its, and comes as a stream; NULL */
     const char *folder; /* restore: where to */
     gboolean by_volume; /* restore: VOLUME/KEY, so that volumes may have the same keys */
     gboolean force;     /* restore: files that are there with other bytes are replaced */
@@ -38,7 +40,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ArchiveRestored, archive_restored_clear)
 /* Restores what is selected into the folder: each record whole and checked before it gets its name.
  * Records that fail are told of, and the others follow. FALSE and MILLRACE_ERROR_NO_INPUT (nothing
  * is selected), _BAD_INPUT (volumes have other bytes for the same key; all of them are told of
- * first), _CANT_CREATE, _IO, _INTERRUPTED, _INVARIANT. */
+ * first; of a stream, the later ones fail), _CANT_CREATE, _IO, _INTERRUPTED, _INVARIANT. */
 gboolean archive_restore(Archive *archive, const ArchiveRestoreConfig *config,
                          ArchiveRestored *restored, GError **error);
 /* Writes what is selected to fd, volume by volume, by key. A record is checked before its first

@@ -29,14 +29,14 @@ gboolean restore_to_flush(RestoreTo *to, GError **error);
 /* Has no other record a chance? */
 gboolean restore_to_broken(const RestoreTo *to);
 
-/* Keys that are selected in several volumes, with other bytes. Memory: 24 bytes a record. */
+/* Keys that were selected in several volumes, with other bytes. Memory: about 32 bytes a record. */
 typedef struct _Clashes Clashes;
 Clashes *clashes_new(void);
 void clashes_free(Clashes *clashes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Clashes, clashes_free)
 void clashes_add(Clashes *clashes, const VolumeRecord *record);
-/* After the last was added: how many keys clash. */
-guint64 clashes_count(Clashes *clashes);
+/* How many keys clash by now. */
+guint64 clashes_count(const Clashes *clashes);
 gboolean clashes_has(const Clashes *clashes, const VolumeRecord *record);
 
 #endif

@@ -176,6 +176,7 @@ typedef struct {
     const ArchiveSelection *selection;
     VolumeOnLine on_line;
     gpointer data;
+    const char *key; /* the only one; NULL */
     guint64 count;
     gboolean stopped; /* by on_line, whose error is not the index's */
 } Each;
@@ -188,6 +189,8 @@ pick_line(const VolumeRecord *record, const char *line, gsize size_bytes, gpoint
     const ArchiveSelection *selection = each->selection;
 
     each->count++;
+    if (each->key && strcmp(each->key, record->key) != 0)
+        return TRUE;
     if (!volume_record_matches(record, selection->customer, selection->glob, selection->from_us,
                                selection->to_us))
         return TRUE;
@@ -200,7 +203,10 @@ archive_volume_each(ArchiveVolume *open, const ArchiveSelection *selection, Volu
                     gpointer data, GError **error)
 {
     Each each = {.selection = selection, .on_line = on_line, .data = data};
+    char volume[VOLUME_NAME_CHARS + 1];
 
+    if (selection->record)
+        each.key = archive_split_record(selection->record, volume);
     if (!archive_volume_check_index(open, error))
         return FALSE;
     if (!volume_index_each(open->index, pick_line, &each, error))

@@ -9,7 +9,7 @@
 
 /* Which records. Strings: borrowed. */
 typedef struct {
-    const char *record;   /* KEY or VOLUME:KEY: this one, and nothing else counts; NULL */
+    const char *record;   /* KEY or VOLUME:KEY: only this one; NULL */
     const char *volume;   /* only of this volume; NULL */
     const char *glob;     /* only keys that match; NULL */
     const char *customer; /* only usage of this customer; NULL */

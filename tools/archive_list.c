@@ -95,10 +95,11 @@ archive_list_main(int argc, char **argv)
 
     if (!configure(&options, &config, &open, argc, argv, &error))
         return tool_fail(error);
-    g_autoptr(Archive) archive = archive_open(&open, &error);
-    if (!archive)
+    g_auto(ArchiveSource) source = {0};
+    if (!archive_source_open(&options.select, &open, &source, &error))
         return tool_fail(error);
-    if (!archive_list(archive, &config, stdout, &line_count, &bad_count, &error))
+    config.tape = source.tape;
+    if (!archive_list(source.archive, &config, stdout, &line_count, &bad_count, &error))
         return tool_finish(tool_fail(error));
     if (bad_count == 0)
         return tool_finish(EXIT_ALL_DONE);

@@ -79,7 +79,7 @@ leave_note(const Options *options, const ArchiveRestoreConfig *config, const Arc
     g_autofree char *asked = archive_selection_describe(&config->selection);
     g_autoptr(GError) error = NULL;
 
-    if (options->no_note || restored->restored_count == 0)
+    if (options->no_note || config->tape || restored->restored_count == 0)
         return;
     if (!archive_restore_note(open, restored, options->note ? options->note : asked, &error))
         tool_log("this is not noted in the catalogue: %s", error->message);
@@ -147,14 +147,15 @@ archive_restore_main(int argc, char **argv)
                     "expected -o DIR, the folder to restore into");
         return tool_fail(error);
     }
-    g_autoptr(Archive) archive = archive_open(&open, &error);
-    if (!archive)
+    g_auto(ArchiveSource) source = {0};
+    if (!archive_source_open(&options.select, &open, &source, &error))
         return tool_fail(error);
-    gboolean good = archive_restore(archive, &config, &restored, &error);
+    config.tape = source.tape;
+    gboolean good = archive_restore(source.archive, &config, &restored, &error);
     leave_note(&options, &config, &open, &restored);
     if (!good)
         return tool_fail(error);
-    log_summary(archive, &restored, options.folder);
+    log_summary(source.archive, &restored, options.folder);
     return tool_finish(exit_code(&config, &restored));
 }
 
@@ -179,10 +180,11 @@ archive_cat_main(int argc, char **argv)
     if (!tool_parse(&tool, entries, &argc, &argv, &error) ||
         !configure(&options, &config, &open, &error))
         return tool_fail(error);
-    g_autoptr(Archive) archive = archive_open(&open, &error);
-    if (!archive)
+    g_auto(ArchiveSource) source = {0};
+    if (!archive_source_open(&options.select, &open, &source, &error))
         return tool_fail(error);
-    gboolean good = archive_cat(archive, &config, STDOUT_FILENO, &restored, &error);
+    config.tape = source.tape;
+    gboolean good = archive_cat(source.archive, &config, STDOUT_FILENO, &restored, &error);
     leave_note(&options, &config, &open, &restored);
     if (!good)
         return tool_fail(error);

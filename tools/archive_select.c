@@ -3,6 +3,7 @@
 #include "tools/archive_select.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/duration.h"
 #include "tools/tool.h"
@@ -18,6 +19,7 @@ archive_select_options_clear(ArchiveSelectOptions *options)
     g_free(options->customer);
     g_free(options->from_time);
     g_free(options->to_time);
+    g_free(options->scratch);
     *options = (ArchiveSelectOptions){0};
 }
 
@@ -62,6 +64,28 @@ archive_select_options_check(const ArchiveSelectOptions *options, ArchiveSelecti
     if (options->to_time)
         selection->to_us--;
     return TRUE;
+}
+
+void
+archive_source_clear(ArchiveSource *source)
+{
+    g_clear_pointer(&source->tape, archive_tape_close);
+    g_clear_pointer(&source->opened, archive_close);
+    source->archive = NULL;
+}
+
+gboolean
+archive_source_open(const ArchiveSelectOptions *options, const ArchiveOpen *open,
+                    ArchiveSource *source, GError **error)
+{
+    const char *scratch = options->scratch ? options->scratch : g_get_tmp_dir();
+
+    if (strcmp(options->from, "-") == 0)
+        source->tape = archive_tape_open(STDIN_FILENO, scratch, open->trust, error);
+    else
+        source->opened = archive_open(open, error);
+    source->archive = source->tape ? archive_tape_archive(source->tape) : source->opened;
+    return source->archive != NULL;
 }
 
 void

@@ -5,6 +5,7 @@
 #define MILLRACE_TOOLS_ARCHIVE_SELECT_H
 
 #include "jobs/archive_select.h"
+#include "jobs/archive_tape.h"
 
 /* As they were given; owned. */
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
     char *customer;
     char *from_time;
     char *to_time;
+    char *scratch;
 } ArchiveSelectOptions;
 void archive_select_options_clear(ArchiveSelectOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ArchiveSelectOptions, archive_select_options_clear)
@@ -74,6 +76,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ArchiveSelectOptions, archive_select_options_cl
 gboolean archive_select_options_check(const ArchiveSelectOptions *options,
                                       ArchiveSelection *selection, ArchiveOpen *open,
                                       GError **error);
+
+/* What the archive is read from: it is open, or comes as a stream on stdin. */
+typedef struct {
+    ArchiveTape *tape; /* NULL where it is no stream */
+    Archive *opened;   /* NULL where it is one */
+    Archive *archive;  /* either's */
+} ArchiveSource;
+void archive_source_clear(ArchiveSource *source);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ArchiveSource, archive_source_clear)
+gboolean archive_source_open(const ArchiveSelectOptions *options, const ArchiveOpen *open,
+                             ArchiveSource *source, GError **error);
 
 /* An ArchiveOnBad that logs. */
 void archive_log_bad(const char *text, gpointer data);

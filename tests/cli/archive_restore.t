@@ -256,6 +256,46 @@ rm "damaged/volumes/$second.manifest.minisig"
 exits 76 'nothing that can be searched' "$archive" restore --from damaged -o rest3
 like "$(cat stderr)" "$second.manifest.minisig" 'is named'
 
+# Streams: volumes come one after the other, and none can be looked at twice.
+"$archive" push --from cold --to - >tape 2>/dev/null
+# shellcheck disable=SC2317 # it is called by exits
+of_tape()
+{
+    dd if=tape bs="$1" status=none | "$archive" "${@:2}" --from -
+}
+"$archive" list --from cold >listed
+exits 0 'list of a stream' of_tape 512 list
+cmp stdout listed
+ok $? 'is that of the archive'
+exits 0 'its volumes' of_tape 10240 list --volumes
+cmp stdout <("$archive" list --from cold --volumes)
+ok $? 'are those of the archive'
+exits 0 'a trail in a stream' of_tape 1M list --trail --record bills/lines.csv
+cmp stdout <("$archive" list --from cold --trail --record bills/lines.csv)
+ok $? 'is that of the archive'
+exits 66 'a key that no volume of it has' of_tape 64k list --record nothing
+exits 0 'restore from a stream' of_tape 512 restore -o taped --by-volume
+diff -r "taped/$first" "tar.$first" && diff -r "taped/$second" "tar.$second"
+ok $? 'restores all of it'
+exits 0 'of one volume' of_tape 1M restore -o taped2 --volume "$second"
+diff -r taped2 "tar.$second"
+ok $? 'that volume'
+exits 0 'cat from a stream' of_tape 4096 cat --customer customer-3 --from-time 2026-11-01 \
+    --to-time 2026-11-02
+cat "tar.$first/$key" "tar.$second/$key" | cmp - stdout
+ok $? 'prints what the archive does'
+exits 0 'one record' of_tape 4096 cat --record records/random.bin
+cmp stdout records/random.bin
+ok $? 'is printed once'
+exits 1 'keys that clash' of_tape 4096 restore -o taped3
+like "$(cat stderr)" "$key: a volume before has other bytes for it: choose by --volume $second" \
+    'are told of when they come'
+cmp "taped3/$key" "tar.$first/$key" && cmp taped3/bills/lines.csv bills/lines.csv
+ok $? 'the first stays, and all else is restored'
+exits 65 'a stream that ends early' sh -c 'head -c 3000000 tape | "$0" restore -o taped4 --from -' \
+    "$archive"
+is "$(find taped4 -type f | wc -l)" 0 'gives no part of a volume'
+
 # Killed at any time, it can be run again.
 failed=0
 for ((i = 1; i <= 20; i++)); do

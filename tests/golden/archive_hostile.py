@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""archive_hostile.py - archives that mean harm, each signed as if it were good: whoever holds a key,
+"""archive_hostile.py - archives that mean harm, each signed as if it were good: whoever has a key,
 or puts his own into an archive, can make such ones.
 
     archive_hostile.py FOLDER NAME.key OUTSIDE
 
-Makes FOLDER/CASE for each case and prints its name. OUTSIDE: an absolute path; what is written to it,
-or to what it holds, has escaped.
+Makes FOLDER/CASE for each case and prints its name. OUTSIDE: an absolute path; what is written to
+it, or to what it holds, has escaped.
 
 SPDX-License-Identifier: Apache-2.0
 """
