@@ -303,6 +303,7 @@ make_volume(Pack *pack, guint volume, GError **error)
                           .stop = pack->config->stop,
                           .progress = on_progress,
                           .progress_data = pack,
+                          .kept_count = &pack->report->kept_count,
                           .fd = -1};
     gboolean good = !is_rank_0(pack) || (write.fd = open_volume(pack, stem, error)) >= 0;
 

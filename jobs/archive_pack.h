@@ -39,6 +39,7 @@ typedef struct {
     GArray *volumes; /* of ArchiveDone */
     guint64 record_count;
     guint64 record_bytes;
+    guint64 kept_count; /* frames that an earlier try had made */
 } ArchivePackReport;
 void archive_pack_report_clear(ArchivePackReport *report);
 

@@ -221,6 +221,7 @@ resume(Writing *writing, GError **error)
         writing->done_bytes += frame->bytes;
     }
     writing->sent_bytes = writing->size_bytes;
+    *write->kept_count += writing->table->len;
     if (ftruncate(write->fd, (off_t)writing->size_bytes) != 0 ||
         lseek(write->fd, (off_t)writing->size_bytes, SEEK_SET) < 0)
         return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "the volume");

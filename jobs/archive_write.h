@@ -21,9 +21,10 @@ typedef struct {
     ArchiveProgress progress;          /* may be NULL */
     gpointer progress_data;
     /* Rank 0: a file to read and write, with what an earlier try left of it; and where the digests
-     * of the members go, in the plan's order (of ArchiveDigest, emptied first). */
+     * of the members go, in the plan's order (of ArchiveDigest). */
     int fd;
     GArray *digests;
+    guint64 *kept_count; /* frames of an earlier try that were used; added to */
 } ArchiveWrite;
 
 /* *Collective.* Writes the volume, its table included, and fsyncs it. Frames that are there

@@ -168,6 +168,8 @@ print_report(const ArchivePackReport *report, FILE *out)
         if (done->existed)
             tool_log("%s is in the archive already", done->manifest.volume);
     }
+    if (report->kept_count > 0)
+        tool_log("%" G_GUINT64_FORMAT " frames were there from an earlier try", report->kept_count);
     tool_log("%" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT
              " bytes, in %u volumes: read back and committed",
              report->record_count, report->record_bytes, report->volumes->len);

@@ -83,6 +83,7 @@ sound()
 trials()
 {
     local name=$1 count=$2 prepare=$3 expected=$4 before=$5 after=$6 bad=0 finished=0
+    resumed=0
     shift 7
     for ((i = 0; i < count; i++)); do
         rm -rf work && "$prepare"
@@ -90,6 +91,7 @@ trials()
         [ "$code" -ne 0 ] || finished=$((finished + 1))
         sound "$before" "$after" || bad=$((bad + 1))
         "$@" >again.log 2>&1 </dev/null || { bad=$((bad + 1)) && tail -n 3 again.log; }
+        grep -q 'from an earlier try' again.log && resumed=$((resumed + 1))
         digests work | cmp - "$expected" || bad=$((bad + 1))
     done
     is "$bad" 0 "$name, $count kills, of which $finished were too late"
@@ -106,6 +108,7 @@ cp -a work packed
 prepare_pack() { cp -a base work; }
 to=(prepare_pack packed.digests keys.old keys.all --)
 trials pack $((MILLRACE_KILLS * 3 / 10)) "${to[@]}" "${pack[@]}"
+ok $((resumed == 0)) "what was compressed is used by the next try ($resumed times)"
 trials 'pack by two ranks' $((MILLRACE_KILLS / 10)) "${to[@]}" \
     mpirun -n 2 --oversubscribe --bind-to none "${pack[@]}"
 
