@@ -60,7 +60,7 @@ begin '2026-12-01 00:00:00'
 packed_at '2026-12-01 00:01:00' second
 second=$volume
 for day in 2026-12-30 2027-01-20; do
-    exits 0 "an archive is checked on $day" at "$day 00:00:00" verify
+    exits 0 "an archive is scrubbed on $day" at "$day 00:00:00" scrub --budget 1m
 done
 expires '2027-01-29 23:59:59'
 is "$said" 'kept: not before 2027-01-30T00:00:00Z' 'a second before it is due a volume is kept'
@@ -165,13 +165,13 @@ like "$said" 'kept: not before 2027-01-30T00:00:00Z: the clock says 2036-12-01T0
 like "$said" 'vouch only for time until 2026-12-01T00:00:00Z \(scrub at least every 35 days' \
     'and the reason is given, with the remedy'
 
-# Ten years ahead while it is checked, then right again.
+# Ten years ahead while it is scrubbed, then right again.
 for time in '2036-12-01 00:00:00' '2036-12-01 00:10:00'; do
-    exits 0 "it is checked at $time" at "$time" verify
+    exits 0 "it is scrubbed at $time" at "$time" scrub --budget 1m
 done
 expires '2036-12-01 00:20:00'
 like "$said" 'kept: .*until 2026-12-01T00:(19:59|20:0)' \
-    'checks under that clock vouch for what passed between'
+    'scrubs under that clock vouch for what passed between'
 for day in 2026-12-10 2027-01-09; do
     exits 0 "it is checked on $day, the clock being right" at "$day 00:00:00" verify
 done
@@ -181,9 +181,9 @@ like "$said" 'kept: .*until 2027-01-21T00:(09:59|10:0)' \
 expires '2027-02-08 00:00:01'
 is "$said" expired 'so it ends nine days late, not early'
 
-# Ten years back while it is checked and when it expires.
+# Ten years back while it is scrubbed and when it expires.
 begin '2026-12-01 00:00:00'
-exits 0 'it is checked ten years before' at '2016-12-01 00:00:00' verify
+exits 0 'it is scrubbed ten years before' at '2016-12-01 00:00:00' scrub --budget 1m
 expires '2016-12-02 00:00:00'
 is "$said" 'kept: not before 2027-01-30T00:00:00Z' 'a clock ten years back expires nothing'
 exits 0 'it is right again' at '2027-01-25 00:00:00' verify
