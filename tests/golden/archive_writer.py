@@ -173,7 +173,7 @@ def main():
     args = options.parse_args()
 
     key = read_key(args.key)
-    records = sorted(map(Record, args.files), key=lambda record: record.name)
+    records = sorted(map(Record, args.files), key=lambda record: record.members["key"].encode())
     frames, lines = cut(records)
     files = {"tar.zst": compress(frames, args.level),
              "index": b"".join(line + b"\n" for line in lines)}
