@@ -11,6 +11,7 @@
 #include "jobs/archive_tape.h"
 #include "jobs/archive_work.h"
 #include "tools/archive.h"
+#include "tools/progress.h"
 #include "tools/ranks.h"
 #include "tools/tool.h"
 
@@ -81,17 +82,17 @@ parse_options(int argc, char **argv, PackOptions *options, GError **error)
          "The archive: a folder, s3://BUCKET/PREFIX, or - for a stream", "WHERE"},
         {"key", 0, 0, G_OPTION_ARG_FILENAME, &options->key,
          "The secret key that signs (millrace archive keygen)", "NAME.key"},
-        {"retain", 0, 0, G_OPTION_ARG_STRING, &options->retain,
+        {"retain", 0, 0, G_OPTION_ARG_FILENAME, &options->retain,
          "How long it must be kept: 7y, 30d, 12h (7y); can be made longer only", "TIME"},
-        {"class", 0, 0, G_OPTION_ARG_STRING, &options->class,
+        {"class", 0, 0, G_OPTION_ARG_FILENAME, &options->class,
          "What the volumes are called by in lists (default)", "NAME"},
-        {"parity", 0, 0, G_OPTION_ARG_STRING, &options->parity,
+        {"parity", 0, 0, G_OPTION_ARG_FILENAME, &options->parity,
          "Blocks and what can be lost of them, or none (10+2)", "K+M"},
-        {"volume-size", 0, 0, G_OPTION_ARG_STRING, &options->volume_size,
+        {"volume-size", 0, 0, G_OPTION_ARG_FILENAME, &options->volume_size,
          "Begin another volume beyond so much, uncompressed (4Gi)", "SIZE"},
         {"level", 0, 0, G_OPTION_ARG_INT, &options->level, "zstd's, 1 to 19 (3)", "N"},
-        {"time", 0, 0, G_OPTION_ARG_STRING, &options->time, "The time of the pack (now)", "TIME"},
-        {"actor", 0, 0, G_OPTION_ARG_STRING, &options->actor,
+        {"time", 0, 0, G_OPTION_ARG_FILENAME, &options->time, "The time of the pack (now)", "TIME"},
+        {"actor", 0, 0, G_OPTION_ARG_FILENAME, &options->actor,
          "Who is named in the catalogue (MILLRACE_ACTOR, or USER@HOST)", "NAME"},
         {"scratch", 0, 0, G_OPTION_ARG_FILENAME, &options->scratch,
          "Where volumes are made; all ranks must see it (in the archive)", "DIR"},
@@ -99,7 +100,7 @@ parse_options(int argc, char **argv, PackOptions *options, GError **error)
          "Threads of a node, shared by its ranks (its cores)", "N"},
         {"null", '0', 0, G_OPTION_ARG_NONE, &options->nul,
          "Paths on standard input end with NUL, not with a newline", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_STRING, &options->progress,
+        {"progress", 0, 0, G_OPTION_ARG_FILENAME, &options->progress,
          "Say how far it is: auto, always, never", "WHEN"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->operands, NULL, NULL},
         G_OPTION_ENTRY_NULL};
@@ -113,6 +114,16 @@ parse_options(int argc, char **argv, PackOptions *options, GError **error)
     if (!options->operands)
         return missing("what to pack", "bills/2026-11-*, or - for a list on standard input", error);
     return TRUE;
+}
+
+static gboolean
+want_progress(const char *when, ArchivePackConfig *config, GError **error)
+{
+    gboolean wanted = FALSE;
+    gboolean good = progress_bytes_wanted(when, &wanted, error);
+
+    config->progress = wanted ? progress_bytes : NULL;
+    return good;
 }
 
 static gboolean
@@ -154,6 +165,7 @@ check_options(const PackOptions *options, ArchivePackConfig *config, GError **er
                           error) &&
            parity_shape_parse(options->parity ? options->parity : "10+2", &config->parity, error) &&
            (!options->time || time_parse("--time", options->time, &config->now_us, error)) &&
+           want_progress(options->progress, config, error) &&
            (!options->volume_size ||
             tool_parse_count("--volume-size", options->volume_size, 1 << 20, G_MAXINT64,
                              &config->volume_max_bytes, error));
@@ -213,6 +225,7 @@ pack(Comm *comm, const PackOptions *options, ArchivePackConfig *config)
     if (comm_max(comm, !good) != 0)
         return ranks_conclude(comm, EXIT_ALL_DONE, error);
     good = archive_pack(comm, config, &report, &error);
+    progress_end();
     if (good && folder)
         good = write_stream(folder, &error);
     if (good && first)

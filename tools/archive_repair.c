@@ -50,11 +50,11 @@ parse_options(const Tool *tool, gboolean volumes, int argc, char **argv, RepairO
          "Another copy of the archive, for what parity cannot bring back", "WHERE"},
         {"trust", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->trust,
          "A public key that may have signed; can be given several times", "NAME.pub"},
-        {"actor", 0, 0, G_OPTION_ARG_STRING, &options->actor,
+        {"actor", 0, 0, G_OPTION_ARG_FILENAME, &options->actor,
          "Who is named in the catalogue (MILLRACE_ACTOR, or USER@HOST)", "NAME"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &options->threads, "Threads (the cores)", "N"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->operands, NULL, NULL},
-        {"budget", 0, volumes ? G_OPTION_FLAG_HIDDEN : 0, G_OPTION_ARG_STRING, &options->budget,
+        {"budget", 0, volumes ? G_OPTION_FLAG_HIDDEN : 0, G_OPTION_ARG_FILENAME, &options->budget,
          "Begin no other volume after that long: 30m, 2h", "TIME"},
         G_OPTION_ENTRY_NULL};
     const char *wrong = NULL;

@@ -82,7 +82,7 @@ parse_options(const Tool *tool, const GOptionEntry *own, RetainOptions *options,
          "NAME.key"},
         {"trust", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->trust,
          "Go by this key alone, not by those in the archive (may be repeated)", "NAME.pub"},
-        {"actor", 0, 0, G_OPTION_ARG_STRING, &options->actor,
+        {"actor", 0, 0, G_OPTION_ARG_FILENAME, &options->actor,
          "Who is named in the catalogue (MILLRACE_ACTOR, or USER@HOST)", "NAME"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->rest, NULL, NULL}};
 
@@ -192,8 +192,8 @@ archive_hold_main(int argc, char **argv)
         {NULL},
         {NULL},
         {NULL},
-        {"name", 0, 0, G_OPTION_ARG_STRING, &options.name, "What holds them", "NAME"},
-        {"note", 0, 0, G_OPTION_ARG_STRING, &options.note, "Why, for the catalogue", "TEXT"},
+        {"name", 0, 0, G_OPTION_ARG_FILENAME, &options.name, "What holds them", "NAME"},
+        {"note", 0, 0, G_OPTION_ARG_FILENAME, &options.note, "Why, for the catalogue", "TEXT"},
         G_OPTION_ENTRY_NULL};
 
     fill_choice(entries, &options);
@@ -225,8 +225,8 @@ archive_release_main(int argc, char **argv)
         {NULL},
         {NULL},
         {"all", 0, 0, G_OPTION_ARG_NONE, &options.all, "All volumes that it holds", NULL},
-        {"name", 0, 0, G_OPTION_ARG_STRING, &options.name, "What holds them", "NAME"},
-        {"note", 0, 0, G_OPTION_ARG_STRING, &options.note, "Why, for the catalogue", "TEXT"},
+        {"name", 0, 0, G_OPTION_ARG_FILENAME, &options.name, "What holds them", "NAME"},
+        {"note", 0, 0, G_OPTION_ARG_FILENAME, &options.note, "Why, for the catalogue", "TEXT"},
         G_OPTION_ENTRY_NULL};
 
     fill_choice(entries, &options);
@@ -273,10 +273,10 @@ archive_extend_main(int argc, char **argv)
         {NULL},
         {NULL},
         {NULL},
-        {"class", 0, 0, G_OPTION_ARG_STRING, &options.class, "All volumes of this class", "NAME"},
-        {"to", 0, 0, G_OPTION_ARG_STRING, &options.to,
+        {"class", 0, 0, G_OPTION_ARG_FILENAME, &options.class, "All volumes of this class", "NAME"},
+        {"to", 0, 0, G_OPTION_ARG_FILENAME, &options.to,
          "Keep them until then: 2040-01-01 or 2040-01-01T12:00:00Z", "TIME"},
-        {"retain", 0, 0, G_OPTION_ARG_STRING, &options.retain, "Keep them so long from now: 3y",
+        {"retain", 0, 0, G_OPTION_ARG_FILENAME, &options.retain, "Keep them so long from now: 3y",
          "TIME"},
         G_OPTION_ENTRY_NULL};
 

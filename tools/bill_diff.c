@@ -86,7 +86,7 @@ bill_export_main(int argc, char **argv)
     FocusVersion version = FOCUS_1_2;
     g_autoptr(GError) error = NULL;
     GOptionEntry entries[] = {
-        {"focus", 0, 0, G_OPTION_ARG_STRING, &focus, "The version of FOCUS (1.2)", "VERSION"},
+        {"focus", 0, 0, G_OPTION_ARG_FILENAME, &focus, "The version of FOCUS (1.2)", "VERSION"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &operands, NULL, NULL},
         G_OPTION_ENTRY_NULL};
 

@@ -57,7 +57,7 @@ parse(int argc, char **argv, RunOptions *options, BillConfig *config, GError **e
     GOptionEntry entries[] = {
         BILL_SCAN_OPTIONS(options->scan),
         {"prices", 0, 0, G_OPTION_ARG_FILENAME, &options->prices, "The price book", "FILE"},
-        {"period", 0, 0, G_OPTION_ARG_STRING, &options->period, "The month, in UTC", "YYYY-MM"},
+        {"period", 0, 0, G_OPTION_ARG_FILENAME, &options->period, "The month, in UTC", "YYYY-MM"},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options->output, "Where runs are kept", "BILLS"},
         {"expect", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->expect,
          "Writers that shall have sealed the period, with commas between; may be repeated (those "

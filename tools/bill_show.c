@@ -25,7 +25,7 @@ bill_show_main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     g_autoptr(GString) out = g_string_new(NULL);
     GOptionEntry entries[] = {
-        {"format", 0, 0, G_OPTION_ARG_STRING, &format_name, "text (default), json or html",
+        {"format", 0, 0, G_OPTION_ARG_FILENAME, &format_name, "text (default), json or html",
          "FORMAT"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &operands, NULL, NULL},
         G_OPTION_ENTRY_NULL};

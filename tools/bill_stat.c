@@ -42,7 +42,7 @@ parse(int argc, char **argv, StatOptions *options, GError **error)
         .summary = "Prints a run's totals, its largest customers and the percentiles of CPU and "
                    "wall time by op; or, with --by, the period's usage as CSV, from the store."};
     GOptionEntry entries[] = {
-        {"by", 0, 0, G_OPTION_ARG_STRING, &options->by,
+        {"by", 0, 0, G_OPTION_ARG_FILENAME, &options->by,
          "Add up by customer, source, writer, type, op, format, status, day, hour", "COLUMNS"},
         {"top", 0, 0, G_OPTION_ARG_INT, &options->top, "How many customers to show (10)", "N"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL},
