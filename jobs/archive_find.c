@@ -19,9 +19,13 @@ static const char segment_magic[8] = "MRSEGMT1";
 #define MTIME_MIN_S G_GINT64_CONSTANT(-62135596800)
 #define MTIME_MAX_S G_GINT64_CONSTANT(253402300799)
 
+enum { NEVER_MAX = 4 };
+
 typedef struct {
     ArchiveInputs *inputs;
     GPtrArray *folders; /* paths of those still to be read; owned */
+    struct stat never[NEVER_MAX];
+    guint never_count;
 } Find;
 
 static gboolean
@@ -84,10 +88,26 @@ take_file(Find *find, int dir_fd, const char *name, const char *path, GError **e
     return TRUE;
 }
 
+static gboolean
+is_never(const Find *find, const struct stat *status)
+{
+    for (guint i = 0; i < find->never_count; i++)
+        if (find->never[i].st_dev == status->st_dev && find->never[i].st_ino == status->st_ino)
+            return TRUE;
+    return FALSE;
+}
+
 /* status: of name in dir_fd. */
 static gboolean
-take_entry(Find *find, int dir_fd, const char *name, const char *path, mode_t mode, GError **error)
+take_entry(Find *find, int dir_fd, const char *name, const char *path, const struct stat *status,
+           GError **error)
 {
+    mode_t mode = status->st_mode;
+
+    if (is_never(find, status))
+        return refuse(error, path,
+                      "this is the archive itself, or its secret key, and does not go into it: "
+                      "give what lies beside it");
     if (S_ISREG(mode))
         return take_file(find, dir_fd, name, path, error);
     if (S_ISDIR(mode)) {
@@ -122,7 +142,7 @@ read_folder(Find *find, const char *path, GError **error)
         g_autofree char *inner =
             g_strdup_printf("%s%s%s", path, g_str_has_suffix(path, "/") ? "" : "/", entry->d_name);
         good = fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0
-                   ? take_entry(find, fd, entry->d_name, inner, status.st_mode, error)
+                   ? take_entry(find, fd, entry->d_name, inner, &status, error)
                    : cannot_read(error, inner);
     }
     if (good && errno != 0)
@@ -138,7 +158,7 @@ find_under(Find *find, const char *operand, GError **error)
 
     if (stat(operand, &status) != 0)
         return cannot_read(error, *operand ? operand : "\"\"");
-    gboolean good = take_entry(find, AT_FDCWD, operand, operand, status.st_mode, error);
+    gboolean good = take_entry(find, AT_FDCWD, operand, operand, &status, error);
     while (good && find->folders->len > 0) {
         g_autofree char *folder =
             g_ptr_array_steal_index_fast(find->folders, find->folders->len - 1);
@@ -242,6 +262,9 @@ archive_inputs_find(const ArchiveOperands *operands, GError **error)
     g_autoptr(GPtrArray) folders = g_ptr_array_new_with_free_func(g_free);
     Find find = {.inputs = inputs, .folders = folders};
 
+    for (const char *const *path = operands->never; path && *path; path++)
+        if (find.never_count < NEVER_MAX && stat(*path, &find.never[find.never_count]) == 0)
+            find.never_count++;
     for (guint i = 0; operands->operands[i]; i++) {
         const char *operand = operands->operands[i];
         gboolean good = strcmp(operand, "-") == 0 ? find_listed(&find, operands, error)

@@ -47,6 +47,9 @@ typedef struct {
     const char *const *operands; /* paths; "-": those of the list; NULL-terminated */
     FILE *list;                  /* standard input */
     char list_end;               /* what ends a path of the list: LF or NUL */
+    /* Paths of files and folders that must not be among them: the archive itself, the secret key.
+     * NULL-terminated, or NULL; those that are not there are found nowhere. */
+    const char *const *never;
 } ArchiveOperands;
 
 /* Finds the files under the operands: folders are walked, a symlink that is an operand is followed.

@@ -84,8 +84,12 @@ open_all(Pack *pack, GError **error)
                        .create = TRUE,
                        .write = TRUE};
 
+    const char *const never[] = {config->key, config->to, NULL};
+    ArchiveOperands operands = config->operands;
+
+    operands.never = never;
     pack->secret = archive_read_secret(config->key, error);
-    pack->inputs = pack->secret ? archive_inputs_find(&config->operands, error) : NULL;
+    pack->inputs = pack->secret ? archive_inputs_find(&operands, error) : NULL;
     pack->archive = pack->inputs ? archive_open(&how, error) : NULL;
     pack->work = pack->archive ? name_work(pack, error) : NULL;
     pack->work_tier = pack->work ? archive_work_open(pack->work, error) : NULL;

@@ -133,6 +133,13 @@ exits 0 'what was pulled verifies' "$archive" verify --from pulled --trust audit
 mkdir odd && ln -s ../records/empty odd/link
 exits 65 'a symlink in a folder' "$archive" pack --to none --key auditor.key odd
 like "$(cat stderr)" 'odd/link' 'is named'
+mkdir within && cp auditor.key records/empty within
+exits 65 'the secret key itself' "$archive" pack --to none --key within/auditor.key within
+like "$(cat stderr)" 'within/auditor.key' 'is named'
+rm within/auditor.key
+exits 0 'an archive' "$archive" pack --to within/cold --key auditor.key records/deep
+exits 65 'within what it would hold' "$archive" pack --to within/cold --key auditor.key within
+like "$(cat stderr)" 'within/cold' 'is named'
 exits 66 'nothing there' "$archive" pack --to none --key auditor.key nowhere
 exits 66 'no key' "$archive" pack --to none --key no.key records
 exits 64 'no such class' "$archive" pack --to none --key auditor.key --class 'a b' records
