@@ -100,6 +100,9 @@ enter_work(ArchiveFiles *files, GError **error)
     if (flock(files->work_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
                     "%s: somebody else is restoring into it", files->folder);
+        /* What lies in it is theirs. */
+        close(files->work_fd);
+        files->work_fd = -1;
         return -1;
     }
     if (fstat(files->work_fd, &opened) == 0 &&
@@ -279,7 +282,7 @@ check_name(const char *name, GError **error)
     g_autofree char *clean = volume_member_name(name);
     gsize first = strcspn(name, "/");
 
-    if (strcmp(clean, name) == 0 &&
+    if (*name != '\0' && strcmp(clean, name) == 0 &&
         (first != strlen(WORK_FOLDER) || strncmp(name, WORK_FOLDER, first) != 0))
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
