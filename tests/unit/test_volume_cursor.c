@@ -17,7 +17,7 @@ typedef struct {
     GArray *table; /* of SeekFrame */
     char *keys[RECORDS];
     char *bytes[RECORDS];
-    VolumeRecord records[RECORDS];
+    VolumeRecord *records;
 } Fixture;
 
 static void
@@ -66,6 +66,7 @@ fixture_new(void)
     g_autoptr(GByteArray) file = g_byte_array_new();
 
     fixture->scratch = scratch_new();
+    fixture->records = g_new0(VolumeRecord, RECORDS);
     fixture->table = g_array_new(FALSE, TRUE, sizeof(SeekFrame));
     /* Frames are cut wherever 100,000 bytes are full, which is in the middle of members too. */
     for (guint i = 0; i < RECORDS; i++)
@@ -97,6 +98,7 @@ fixture_free(Fixture *fixture)
     tier_free(fixture->tier);
     scratch_release(&fixture->scratch);
     g_array_unref(fixture->table);
+    g_free(fixture->records);
     for (guint i = 0; i < RECORDS; i++) {
         g_free(fixture->keys[i]);
         g_free(fixture->bytes[i]);
