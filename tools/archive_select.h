@@ -23,53 +23,28 @@ void archive_select_options_clear(ArchiveSelectOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ArchiveSelectOptions, archive_select_options_clear)
 
 /* For the table of a verb. */
-#define ARCHIVE_SELECT_OPTIONS(options)                                                            \
-    {"from",                                                                                       \
-     0,                                                                                            \
-     0,                                                                                            \
-     G_OPTION_ARG_FILENAME,                                                                        \
-     &(options).from,                                                                              \
-     "The archive: a folder, or s3://BUCKET/PREFIX",                                               \
-     "WHERE"},                                                                                     \
-        {"trust",                                                                                  \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME_ARRAY,                                                              \
-         &(options).trust,                                                                         \
-         "A public key that may have signed it; may be repeated (default: those that lie in it)",  \
-         "NAME.pub"},                                                                              \
-        {"record",                                                                                 \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(options).record,                                                                        \
-         "Only this record, by its key",                                                           \
-         "[VOLUME:]KEY"},                                                                          \
-        {"volume", 0, 0, G_OPTION_ARG_FILENAME, &(options).volume, "Only of this volume", "V"},    \
-        {"path",                                                                                   \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(options).path,                                                                          \
-         "Only records whose key matches; * matches / too",                                        \
-         "GLOB"},                                                                                  \
-        {"customer",                                                                               \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(options).customer,                                                                      \
-         "Only usage of this customer",                                                            \
-         "C"},                                                                                     \
-        {"from-time",                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                    \
-         &(options).from_time,                                                                     \
-         "Only records of this time (or day) or later",                                            \
-         "T"},                                                                                     \
+#define ARCHIVE_TEXT_OPTION(name, to, what, value)                                                 \
     {                                                                                              \
-        "to-time", 0, 0, G_OPTION_ARG_FILENAME, &(options).to_time,                                \
-            "Only records of before this time (or day)", "T"                                       \
+        name, 0, 0, G_OPTION_ARG_FILENAME, to, what, value                                         \
+    }
+#define ARCHIVE_SELECT_OPTIONS(options)                                                            \
+    ARCHIVE_TEXT_OPTION("from", &(options).from,                                                   \
+                        "A folder, s3://BUCKET/PREFIX, or - for a stream", "WHERE"),               \
+        ARCHIVE_TEXT_OPTION("record", &(options).record, "Only this record, by its key",           \
+                            "[VOLUME:]KEY"),                                                       \
+        ARCHIVE_TEXT_OPTION("volume", &(options).volume, "Only of this volume", "V"),              \
+        ARCHIVE_TEXT_OPTION("path", &(options).path, "Only keys that match; * matches / too",      \
+                            "GLOB"),                                                               \
+        ARCHIVE_TEXT_OPTION("customer", &(options).customer, "Only usage of this customer", "C"),  \
+        ARCHIVE_TEXT_OPTION("from-time", &(options).from_time,                                     \
+                            "Only of this time (or day) or later", "T"),                           \
+        ARCHIVE_TEXT_OPTION("to-time", &(options).to_time, "Only of before this time (or day)",    \
+                            "T"),                                                                  \
+        ARCHIVE_TEXT_OPTION("scratch", &(options).scratch,                                         \
+                            "Where a stream's volumes are put (TMPDIR)", "DIR"),                   \
+    {                                                                                              \
+        "trust", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(options).trust,                              \
+            "A public key that may have signed; may be repeated", "NAME.pub"                       \
     }
 
 /* Checks them. selection, open: borrow from options. FALSE and MILLRACE_ERROR_USAGE. */
