@@ -33,7 +33,7 @@ typedef struct {
         {"memory",                                                                                 \
          0,                                                                                        \
          0,                                                                                        \
-         G_OPTION_ARG_FILENAME,                                                                      \
+         G_OPTION_ARG_FILENAME,                                                                    \
          &(options).memory,                                                                        \
          "What a rank may take, all in all (1Gi)",                                                 \
          "SIZE"},                                                                                  \
