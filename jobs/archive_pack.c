@@ -334,7 +334,9 @@ make_volume(Pack *pack, guint volume, GError **error)
 static gboolean
 make_volumes(Pack *pack, GError **error)
 {
-    for (guint i = 0; i < pack->plan->volumes->len; i++)
+    guint volume_count = pack->plan ? pack->plan->volumes->len : 0;
+
+    for (guint i = 0; i < volume_count; i++)
         if (!make_volume(pack, i, error))
             return FALSE;
     return TRUE;

@@ -22,7 +22,7 @@ grow(BillCells *cells, gsize count)
         g_error("no room for %zu bytes", size);
     if (huge)
         madvise(memory, size, MADV_HUGEPAGE);
-    if (cells->count > 0)
+    if (cells->cells)
         memcpy(memory, cells->cells, cells->count * sizeof(BillCell));
     free(cells->cells);
     cells->cells = memory;
