@@ -130,7 +130,7 @@ plan(Pack *pack, GError **error)
         pack->inputs = archive_inputs_parse(shared->data, shared->len, error);
     if (pack->inputs)
         pack->plan = archive_plan_new(pack->inputs, pack->config->volume_max_bytes, error);
-    if (is_rank_0(pack))
+    if (pack->plan && is_rank_0(pack))
         pack->digests = g_malloc0_n(pack->inputs->members->len + 1, sizeof *pack->digests);
     return agree(pack, pack->plan != NULL, error);
 }
@@ -334,9 +334,7 @@ make_volume(Pack *pack, guint volume, GError **error)
 static gboolean
 make_volumes(Pack *pack, GError **error)
 {
-    guint volume_count = pack->plan ? pack->plan->volumes->len : 0;
-
-    for (guint i = 0; i < volume_count; i++)
+    for (guint i = 0; i < pack->plan->volumes->len; i++)
         if (!make_volume(pack, i, error))
             return FALSE;
     return TRUE;
@@ -374,7 +372,9 @@ archive_pack(Comm *comm, const ArchivePackConfig *config, ArchivePackReport *rep
     pack.threads = MAX(config->node_threads / (guint)comm_node_size(comm), 1);
     *report = (ArchivePackReport){0};
     report->volumes = g_array_new(FALSE, FALSE, sizeof(ArchiveDone));
-    gboolean good = begin(&pack, error) && make_volumes(&pack, error) && commit(&pack, error);
+    gboolean good = begin(&pack, error);
+    g_assert(!good || (pack.inputs && pack.plan));
+    good = good && make_volumes(&pack, error) && commit(&pack, error);
     g_clear_pointer(&pack.plan, archive_plan_free);
     g_clear_pointer(&pack.inputs, archive_inputs_free);
     g_clear_pointer(&pack.work_tier, tier_free);
