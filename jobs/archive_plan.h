@@ -42,13 +42,13 @@ typedef struct {
     char sha256[65];
 } ArchiveDigest;
 
-/* Makes a frame's bytes from the files. tar: emptied first. digests: emptied first, then one for
- * each member that lies whole in it, in order. A file that has another size or time of change than
- * in inputs is MILLRACE_ERROR_INTERRUPTED: run again. Any thread. */
-gboolean archive_frame_make(const ArchivePlan *plan, guint64 frame, GByteArray *tar,
+/* Makes the bytes of frame index from the files. tar: emptied first. digests: emptied first, then
+ * one for each member that lies whole in it, in order. A file that has another size or time of
+ * change than in inputs is MILLRACE_ERROR_INTERRUPTED: run again. Any thread. */
+gboolean archive_frame_make(const ArchivePlan *plan, guint64 index, GByteArray *tar,
                             GArray *digests, GError **error);
-/* The digest of a member of any size. Any thread. */
-gboolean archive_member_digest(const ArchivePlan *plan, guint member, char sha256[65],
+/* The digest of member index, of any size. Any thread. */
+gboolean archive_member_digest(const ArchivePlan *plan, guint index, char sha256[65],
                                GError **error);
 
 #endif
