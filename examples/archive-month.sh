@@ -29,16 +29,22 @@ if [ ! -e "$closed" ]; then
 fi
 run=$(jq --raw-output .run "$closed")
 
-# archived RUN: is it in the archive? What else goes wrong ends this.
+# archived RUN: has this script put it into the archive, usage and all? Its volumes are of class
+# bills; what somebody packed by hand may lack the usage. What else goes wrong ends this.
 archived()
 {
-    local code=0 said
-    said=$(millrace archive list --from "$where" --record "$bills/$1/inputs.txt" 2>&1) || code=$?
-    if [ "$code" -ne 0 ] && [ "$code" -ne 66 ]; then
-        echo "$said" >&2
-        exit "$code"
-    fi
-    return "$code"
+    local code=0 volumes
+    [ -e "$where" ] || [[ $where == *://* ]] || return 66
+    volumes=$(millrace archive list --from "$where" --volumes --format=json) || code=$?
+    [ "$code" -ne 66 ] || return 66
+    [ "$code" -eq 0 ] || exit "$code"
+    for volume in $(jq --raw-output 'select(.class == "bills").volume' <<<"$volumes"); do
+        code=0
+        millrace archive list --from "$where" --volume "$volume" \
+            --record "$bills/$1/inputs.txt" >/dev/null 2>&1 || code=$?
+        [ "$code" -ne 0 ] || return 0
+    done
+    return 66
 }
 
 # segments RUN: names of those that it was made from

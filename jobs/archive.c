@@ -93,6 +93,24 @@ read_keys_here(Archive *archive, GError **error)
 }
 
 static gboolean
+is_no_archive(const Archive *archive, GError **error)
+{
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT, "%s: no archive: it has no %s",
+                tier_name(archive->tier), ARCHIVE_CATALOGUE);
+    return FALSE;
+}
+
+static gboolean
+is_archive(const Archive *archive, GError **error)
+{
+    g_autoptr(GError) missing = NULL;
+    g_autoptr(TierFile) file = tier_file_open(archive->tier, ARCHIVE_CATALOGUE, &missing);
+
+    return file || !g_error_matches(missing, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT) ||
+           is_no_archive(archive, error);
+}
+
+static gboolean
 read_catalogue(Archive *archive, gboolean create, GError **error)
 {
     gsize size_bytes = 0;
@@ -105,11 +123,8 @@ read_catalogue(Archive *archive, gboolean create, GError **error)
         g_propagate_error(error, g_steal_pointer(&missing));
         return FALSE;
     }
-    if (!text && !create) {
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT, "%s: no archive: it has no %s",
-                    tier_name(archive->tier), ARCHIVE_CATALOGUE);
-        return FALSE;
-    }
+    if (!text && !create)
+        return is_no_archive(archive, error);
     archive->unseen_catalogue = !text;
     if (!text) {
         archive->catalogue = catalogue_new();
@@ -142,7 +157,9 @@ archive_open(const ArchiveOpen *how, GError **error)
     if (!read_trusted(archive, how->trust, error))
         return NULL;
     archive->tier = tier_open(how->where, how->create, error);
-    if (!archive->tier || (how->write && !tier_lock(archive->tier, error)) ||
+    /* It is read before it is locked, too: what is no archive gets no lock. */
+    if (!archive->tier || (how->write && !how->create && !is_archive(archive, error)) ||
+        (how->write && !tier_lock(archive->tier, error)) ||
         !read_catalogue(archive, how->create, error))
         return NULL;
     if (archive->trusted->len == 0 && !read_keys_here(archive, error))

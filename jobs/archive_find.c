@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/store.h"
 #include "formats/tar.h"
 #include "formats/volume.h"
 #include "jobs/archive_inputs.h"
@@ -82,7 +83,13 @@ take_file(Find *find, int dir_fd, const char *name, const char *path, GError **e
         return FALSE;
     if (!S_ISREG(status.st_mode))
         return refuse(error, path, "it has just been replaced by what is no file: pack again");
-    if (got < (gssize)sizeof head || memcmp(head, segment_magic, sizeof head) != 0)
+    gboolean is_segment =
+        got == (gssize)sizeof head && memcmp(head, segment_magic, sizeof head) == 0;
+    if (!is_segment && g_str_has_suffix(name, store_suffix(STORE_SEGMENTS)))
+        return refuse(error, path,
+                      "it is named as a segment and does not begin as one, so it is "
+                      "damaged: look for another copy of it");
+    if (!is_segment)
         return add_file(find, path, &status, error);
     g_ptr_array_add(find->inputs->segments, g_string_chunk_insert(find->inputs->strings, path));
     return TRUE;

@@ -92,6 +92,9 @@ open_all(Pack *pack, GError **error)
     pack->inputs = pack->secret ? archive_inputs_find(&operands, error) : NULL;
     pack->archive = pack->inputs ? archive_open(&how, error) : NULL;
     pack->work = pack->archive ? name_work(pack, error) : NULL;
+    /* Nobody else packs into this archive now, so other tries' folders in it are nobody's. */
+    if (pack->work && !config->scratch && tier_dir_fd(pack->archive->tier) >= 0)
+        archive_work_sweep(pack->work, 0);
     pack->work_tier = pack->work ? archive_work_open(pack->work, error) : NULL;
     return pack->work_tier != NULL;
 }
@@ -311,6 +314,8 @@ make_volume(Pack *pack, guint volume, GError **error)
                           .fd = -1};
     gboolean good = !is_rank_0(pack) || (write.fd = open_volume(pack, stem, error)) >= 0;
 
+    g_autofree char *name = g_strdup_printf("%s (in %s)", "a volume", pack->work);
+    write.name = name;
     if (!agree(pack, good, error))
         return FALSE;
     write.digests = g_array_new(FALSE, FALSE, sizeof(ArchiveDigest));
@@ -347,7 +352,8 @@ commit(Pack *pack, GError **error)
     ArchiveTerms terms = {.class = pack->config->class,
                           .retain = pack->config->retain,
                           .level = pack->config->level,
-                          .secret = pack->secret};
+                          .secret = pack->secret,
+                          .new_key = pack->config->new_key};
     gboolean good = TRUE;
 
     if (is_rank_0(pack) && (pack->report->record_count != pack->inputs->members->len ||

@@ -29,6 +29,7 @@ typedef struct {
     gint64 now_us;       /* 0: the clock */
     const char *scratch; /* a folder that all ranks see; NULL: within the archive */
     guint node_threads;  /* 0: a node's cores */
+    gboolean new_key;    /* the key may be one that never signed in the archive */
     const volatile sig_atomic_t *stop;
     ArchiveProgress progress;
     gpointer progress_data;

@@ -54,17 +54,23 @@ copy_file(const Archive *archive, Tier *work, const char *from, const char *to, 
 }
 
 static gboolean
+put_file(const Archive *archive, Tier *work, const ArchiveDone *done, VolumeFile file,
+         GError **error)
+{
+    g_autofree char *from = volume_path(done->stem, file);
+    g_autofree char *to = volume_path(done->manifest.volume, file);
+
+    return tier_dir_fd(archive->tier) >= 0 ? link_file(archive, work, from, to, error)
+                                           : copy_file(archive, work, from, to, error);
+}
+
+static gboolean
 put_files(const Archive *archive, Tier *work, const ArchiveDone *done, GError **error)
 {
-    for (VolumeFile i = VOLUME_TAR; i <= VOLUME_PARITY; i++) {
-        g_autofree char *from = volume_path(done->stem, i);
-        g_autofree char *to = volume_path(done->manifest.volume, i);
-        if (i == VOLUME_PARITY && done->manifest.parity.parity == 0)
-            continue;
-        if (tier_dir_fd(archive->tier) >= 0 ? !link_file(archive, work, from, to, error)
-                                            : !copy_file(archive, work, from, to, error))
+    for (VolumeFile i = VOLUME_TAR; i <= VOLUME_PARITY; i++)
+        if ((i != VOLUME_PARITY || done->manifest.parity.parity > 0) &&
+            !put_file(archive, work, done, i, error))
             return FALSE;
-    }
     return TRUE;
 }
 
@@ -130,6 +136,58 @@ extend(Publishing *publishing, const CatalogueVolume *volume, gint64 retain_unti
     publishing->changed = TRUE;
 }
 
+/* Does the archive's file hold these bytes? */
+static gboolean
+holds(const Archive *archive, const char *volume, VolumeFile file, const char *sha256)
+{
+    g_autofree char *path = volume_path(volume, file);
+    g_autoptr(TierFile) opened = tier_file_open(archive->tier, path, NULL);
+    char found[SHA256_CHARS + 1];
+
+    return opened && tier_file_sha256(opened, found, NULL) && strcmp(found, sha256) == 0;
+}
+
+/* Who packs what the archive has may delete it next: so it is looked at, and what is damaged or
+ * gone is replaced by what has just been made. */
+static gboolean
+check_there(Publishing *publishing, const ArchiveDone *done, const CatalogueVolume *there,
+            GError **error)
+{
+    Archive *archive = publishing->archive;
+    g_auto(VolumeManifest) stored = {0};
+    g_autoptr(GError) failure = NULL;
+
+    if (!archive_manifest(archive, there, &stored, &failure)) {
+        g_set_error(error, MILLRACE_ERROR,
+                    g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_IO)
+                        ? MILLRACE_ERROR_IO
+                        : MILLRACE_ERROR_INVARIANT,
+                    "%s is in the archive, but is damaged; repair it from a copy: %s", there->name,
+                    failure->message);
+        return FALSE;
+    }
+    for (VolumeFile i = VOLUME_TAR; i <= VOLUME_PARITY; i++) {
+        if (stored.sha256[i][0] == '\0' || holds(archive, there->name, i, stored.sha256[i]))
+            continue;
+        if (strcmp(stored.sha256[i], done->manifest.sha256[i]) != 0) {
+            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INVARIANT,
+                        "%s%s is in the archive, but is damaged or gone: millrace archive repair",
+                        there->name, volume_suffix(i));
+            return FALSE;
+        }
+        CatalogueEntry entry = {.kind = CATALOGUE_REPAIR,
+                                .volume = there->name,
+                                .scope = volume_suffix(i),
+                                .bytes = stored.size_bytes[i],
+                                .note = "pack"};
+        if (!put_file(archive, publishing->work, done, i, error))
+            return FALSE;
+        archive_note(archive, &entry);
+        publishing->changed = TRUE;
+    }
+    return TRUE;
+}
+
 static gboolean
 publish_volume(Publishing *publishing, ArchiveDone *done, GError **error)
 {
@@ -141,6 +199,8 @@ publish_volume(Publishing *publishing, ArchiveDone *done, GError **error)
     const CatalogueVolume *there = catalogue_volume(archive->catalogue, manifest->volume);
     if (there && !there->expired) {
         done->existed = TRUE;
+        if (!check_there(publishing, done, there, error))
+            return FALSE;
         extend(publishing, there, manifest->retain_until_us);
         return TRUE;
     }
@@ -197,6 +257,27 @@ check_log_is_not_lost(const Archive *archive, const GArray *volumes, GError **er
     return names != NULL;
 }
 
+/* A key that never signed here is more often a wrong one than a new one, and who trusts the other
+ * could not read on. */
+static gboolean
+check_key(const Archive *archive, const ArchiveTerms *terms, GError **error)
+{
+    const MinisignPublic *key = minisign_public(terms->secret);
+    char id[MINISIGN_ID_CHARS + 1];
+
+    if (catalogue_signed_count(archive->catalogue) == 0 || terms->new_key)
+        return TRUE;
+    for (guint i = 0; i < archive->keys->len; i++)
+        if (memcmp(&g_array_index(archive->keys, MinisignPublic, i), key, sizeof *key) == 0)
+            return TRUE;
+    minisign_id(key, id);
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                "the key %s has signed nothing in %s: give the one that did, or --new-key when "
+                "this one shall sign from now on",
+                id, tier_name(archive->tier));
+    return FALSE;
+}
+
 static gboolean
 sync_volumes(const Archive *archive, GError **error)
 {
@@ -218,7 +299,7 @@ archive_publish(Archive *archive, Tier *work, const ArchiveTerms *terms, GArray 
 {
     Publishing publishing = {.archive = archive, .work = work, .terms = terms};
 
-    if (!check_log_is_not_lost(archive, volumes, error))
+    if (!check_log_is_not_lost(archive, volumes, error) || !check_key(archive, terms, error))
         return FALSE;
     g_strlcpy(publishing.previous, catalogue_last_manifest(archive->catalogue),
               sizeof publishing.previous);

@@ -20,10 +20,12 @@ typedef struct {
     Duration retain;
     int level;
     const MinisignSecret *secret;
+    gboolean new_key; /* it may be one that never signed in the archive */
 } ArchiveTerms;
 
 /* Puts the volumes (of ArchiveDone) that archive does not have where they belong, and commits. One
- * that it has already is retained for longer if these terms are longer. */
+ * that it has already is looked at, mended where it is not whole, and retained for longer if these
+ * terms are longer. */
 gboolean archive_publish(Archive *archive, Tier *work, const ArchiveTerms *terms, GArray *volumes,
                          GError **error);
 

@@ -77,18 +77,24 @@ remove_work(const char *path)
 void
 archive_work_remove(const char *path)
 {
+    remove_work(path);
+}
+
+void
+archive_work_sweep(const char *path, gint64 idle_s)
+{
     g_autofree char *place = g_path_get_dirname(path);
+    g_autofree char *own = g_path_get_basename(path);
     g_autoptr(GDir) dir = g_dir_open(place, 0, NULL);
-    gint64 old_s = g_get_real_time() / G_USEC_PER_SEC - 7 * 24 * 60 * 60;
+    gint64 old_s = g_get_real_time() / G_USEC_PER_SEC - idle_s;
     const char *name = NULL;
 
-    remove_work(path);
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *other = g_build_filename(place, name, NULL);
         struct stat status;
-        if (strlen(name) == strlen(PREFIX) + HASH_CHARS && g_str_has_prefix(name, PREFIX) &&
-            lstat(other, &status) == 0 && S_ISDIR(status.st_mode) && status.st_mtime < old_s &&
-            status.st_uid == geteuid())
+        if (strcmp(name, own) != 0 && strlen(name) == strlen(PREFIX) + HASH_CHARS &&
+            g_str_has_prefix(name, PREFIX) && lstat(other, &status) == 0 &&
+            S_ISDIR(status.st_mode) && status.st_mtime <= old_s && status.st_uid == geteuid())
             remove_work(other);
     }
 }

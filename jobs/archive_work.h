@@ -13,9 +13,11 @@ char *archive_work_path(const Tier *tier, const char *scratch, const void *input
 /* Opens it as a tier, with the folder for usage, making what is missing. A folder there that is
  * somebody else's is MILLRACE_ERROR_CANT_CREATE: what is in it would be believed. */
 Tier *archive_work_open(const char *path, GError **error);
-/* Removes it and its files, and those of other packs in the same place that nobody has touched for
- * a week. What cannot be removed is left. */
+/* Removes it and its files. What cannot be removed is left. */
 void archive_work_remove(const char *path);
+/* Removes those of other packs in the same place that nobody has begun or ended anything in for so
+ * many seconds. */
+void archive_work_sweep(const char *path, gint64 idle_s);
 
 /* Makes an archive's folder for a stream: within scratch, or TMPDIR. (transfer full), or NULL and
  * MILLRACE_ERROR_CANT_CREATE. */

@@ -167,8 +167,8 @@ put_frame(Writing *writing, SeekFrame frame, const void *compressed, GError **er
 {
     frame.offset = writing->size_bytes;
     g_array_append_val(writing->table, frame);
-    if (!durable_write_all(writing->write->fd, "the volume", compressed, frame.compressed_bytes,
-                           error))
+    if (!durable_write_all(writing->write->fd, writing->write->name, compressed,
+                           frame.compressed_bytes, error))
         return FALSE;
     writing->size_bytes += frame.compressed_bytes;
     if (writing->size_bytes - writing->sent_bytes >= WRITE_OUT_BYTES) {
@@ -203,8 +203,9 @@ finish(Writing *writing, GError **error)
     g_autoptr(GByteArray) table = g_byte_array_new();
 
     seek_table_print(writing->table, table);
-    return durable_write_all(writing->write->fd, "the volume", table->data, table->len, error) &&
-           durable_sync(writing->write->fd, "the volume", error);
+    return durable_write_all(writing->write->fd, writing->write->name, table->data, table->len,
+                             error) &&
+           durable_sync(writing->write->fd, writing->write->name, error);
 }
 
 /* Rank 0: goes to where the frames of an earlier try end. */
@@ -224,7 +225,7 @@ resume(Writing *writing, GError **error)
     *write->kept_count += writing->table->len;
     if (ftruncate(write->fd, (off_t)writing->size_bytes) != 0 ||
         lseek(write->fd, (off_t)writing->size_bytes, SEEK_SET) < 0)
-        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "the volume");
+        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "%s", write->name);
     return TRUE;
 }
 

@@ -23,6 +23,7 @@ typedef struct {
     /* Rank 0: a file to read and write, with what an earlier try left of it; and where the digests
      * of the members go, in the plan's order (of ArchiveDigest). */
     int fd;
+    const char *name; /* of the file, for messages */
     GArray *digests;
     guint64 *kept_count; /* frames of an earlier try that were used; added to */
 } ArchiveWrite;

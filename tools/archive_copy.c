@@ -144,7 +144,9 @@ write_stream(const CopyOptions *options)
 static int
 copy_main(const Tool *tool, int argc, char **argv)
 {
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    /* The second one ends it whatever it waits for, as it may be ended at any time. */
+    const struct sigaction action = {.sa_handler = on_signal,
+                                     .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
     g_auto(CopyOptions) options = {0};
     g_autoptr(GError) error = NULL;
     ArchiveCopyReport report;

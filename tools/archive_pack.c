@@ -38,6 +38,7 @@ typedef struct {
     int level;
     int threads;
     gboolean nul;
+    gboolean new_key;
 } PackOptions;
 
 static void
@@ -82,6 +83,8 @@ parse_options(int argc, char **argv, PackOptions *options, GError **error)
          "The archive: a folder, s3://BUCKET/PREFIX, or - for a stream", "WHERE"},
         {"key", 0, 0, G_OPTION_ARG_FILENAME, &options->key,
          "The secret key that signs (millrace archive keygen)", "NAME.key"},
+        {"new-key", 0, 0, G_OPTION_ARG_NONE, &options->new_key,
+         "The key may be one that never signed in this archive", NULL},
         {"retain", 0, 0, G_OPTION_ARG_FILENAME, &options->retain,
          "How long it must be kept: 7y, 30d, 12h (7y); can be made longer only", "TIME"},
         {"class", 0, 0, G_OPTION_ARG_FILENAME, &options->class,
@@ -126,6 +129,31 @@ want_progress(const char *when, ArchivePackConfig *config, GError **error)
     return good;
 }
 
+/* What is kept for no time could be ended the moment it is packed. */
+static gboolean
+check_retain(const Duration *retain, GError **error)
+{
+    if (retain->months > 0 || retain->us > 0)
+        return TRUE;
+    g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                        "--retain: expected more than nothing, as in 7y");
+    return FALSE;
+}
+
+/* Retention counts from there and never becomes shorter, so a year that is mistyped would be kept
+ * for good. */
+static gboolean
+parse_now(const char *text, gint64 *now_us, GError **error)
+{
+    if (!time_parse("--time", text, now_us, error))
+        return FALSE;
+    if (*now_us <= g_get_real_time() + 366 * G_TIME_SPAN_DAY)
+        return TRUE;
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "--time=%s: more than a year from now",
+                text);
+    return FALSE;
+}
+
 static gboolean
 check_options(const PackOptions *options, ArchivePackConfig *config, GError **error)
 {
@@ -141,8 +169,8 @@ check_options(const PackOptions *options, ArchivePackConfig *config, GError **er
                                   .level = options->level,
                                   .actor = options->actor,
                                   .scratch = options->scratch,
-                                  .node_threads = options->threads > 0 ? (guint)options->threads
-                                                                       : g_get_num_processors(),
+                                  .new_key = options->new_key,
+                                  .node_threads = (guint)options->threads,
                                   .stop = &stop};
     if (options->level < ZSTD_LEVEL_MIN || options->level > ZSTD_LEVEL_MAX) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
@@ -150,7 +178,7 @@ check_options(const PackOptions *options, ArchivePackConfig *config, GError **er
                     ZSTD_LEVEL_MAX);
         return FALSE;
     }
-    if (options->threads < 0 || options->threads > 4096) {
+    if (options->threads < 1 || options->threads > 4096) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                     "--threads=%d: expected a number from 1 to 4096", options->threads);
         return FALSE;
@@ -164,7 +192,8 @@ check_options(const PackOptions *options, ArchivePackConfig *config, GError **er
     return duration_parse("--retain", options->retain ? options->retain : "7y", &config->retain,
                           error) &&
            parity_shape_parse(options->parity ? options->parity : "10+2", &config->parity, error) &&
-           (!options->time || time_parse("--time", options->time, &config->now_us, error)) &&
+           check_retain(&config->retain, error) &&
+           (!options->time || parse_now(options->time, &config->now_us, error)) &&
            want_progress(options->progress, config, error) &&
            (!options->volume_size ||
             tool_parse_count("--volume-size", options->volume_size, 1 << 20, G_MAXINT64,
@@ -239,10 +268,13 @@ pack(Comm *comm, const PackOptions *options, ArchivePackConfig *config)
 int
 archive_pack_main(int argc, char **argv)
 {
-    g_auto(PackOptions) options = {.level = ARCHIVE_LEVEL_DEFAULT};
+    g_auto(PackOptions)
+        options = {.level = ARCHIVE_LEVEL_DEFAULT, .threads = (int)g_get_num_processors()};
     ArchivePackConfig config;
     g_autoptr(GError) error = NULL;
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    /* The second one ends it whatever it waits for, as it may be ended at any time. */
+    const struct sigaction action = {.sa_handler = on_signal,
+                                     .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
 
     /* All ranks meet the same; were another to end first, mpirun would not let this one speak. */
     if (!parse_options(argc, argv, &options, &error) || !check_options(&options, &config, &error))

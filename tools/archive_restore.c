@@ -99,16 +99,13 @@ exit_code(const ArchiveRestoreConfig *config, const ArchiveRestored *restored)
 }
 
 static void
-log_summary(const Archive *archive, const ArchiveRestored *restored, const char *folder)
+log_summary(const ArchiveRestored *restored, const char *folder)
 {
     tool_log("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT
              " bytes, are whole in %s; %" G_GUINT64_FORMAT
              " of them were there before; %" G_GUINT64_FORMAT " failed",
              restored->restored_count, restored->selected_count, restored->restored_bytes, folder,
              restored->there_count, restored->failed_count);
-    if (archive->trusted->len == 0)
-        tool_log("UNTRUSTED: signatures were checked with keys that lie in the archive itself; "
-                 "--trust NAME.pub tells whose they must be");
 }
 
 int
@@ -155,7 +152,7 @@ archive_restore_main(int argc, char **argv)
     leave_note(&options, &config, &open, &restored);
     if (!good)
         return tool_fail(error);
-    log_summary(source.archive, &restored, options.folder);
+    log_summary(&restored, options.folder);
     return tool_finish(exit_code(&config, &restored));
 }
 

@@ -85,7 +85,12 @@ archive_source_open(const ArchiveSelectOptions *options, const ArchiveOpen *open
     else
         source->opened = archive_open(open, error);
     source->archive = source->tape ? archive_tape_archive(source->tape) : source->opened;
-    return source->archive != NULL;
+    if (!source->archive)
+        return FALSE;
+    if (source->archive->trusted->len == 0)
+        tool_log("UNTRUSTED: signatures were checked with keys that lie in the archive itself; "
+                 "--trust NAME.pub tells whose they must be");
+    return TRUE;
 }
 
 void

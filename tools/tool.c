@@ -142,9 +142,12 @@ tool_fail(const GError *error)
 int
 tool_finish(int code)
 {
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    tool_log("writing to standard output: %s", g_strerror(errno));
+    /* Of a write that failed before, only that it did is known. */
+    tool_log("writing to standard output: %s",
+             errno ? g_strerror(errno) : "not everything could be written");
     return EXIT_IO;
 }
 

@@ -88,6 +88,30 @@ is "$(cat stdout)" "$volume" 'is the same volume'
 like "$(cat stderr)" 'in the archive already' 'which is said'
 like "$(jq -r 'select(.kind) | .kind' cold/catalogue.log | paste -sd' ')" '^pack extend$' \
     'and kept from then on'
+
+# Who packs again may delete what was packed: so what is there is looked at, and mended.
+cp -a cold mended
+again=("$archive" pack --to mended --key auditor.key --time 2026-12-02 records store/segments)
+rm "mended/volumes/$volume.tar.zst" && printf X | dd of="mended/volumes/$volume.parity" bs=1 \
+    seek=5000 conv=notrunc 2>/dev/null
+exits 0 'a volume that is gone' "${again[@]}"
+cmp "mended/volumes/$volume.tar.zst" "cold/volumes/$volume.tar.zst" &&
+    cmp "mended/volumes/$volume.parity" "cold/volumes/$volume.parity"
+ok $? 'is made again'
+is "$(jq -r 'select(.kind == "repair") | "\(.scope) \(.note)"' mended/catalogue.log)" '.tar.zst pack
+.parity pack' 'which the catalogue tells'
+echo >>"mended/volumes/$volume.manifest"
+exits 76 'what cannot be made again' "${again[@]}"
+like "$(cat stderr)" 'is damaged' 'is not passed over'
+
+# Other keys.
+exits 0 'another key' "$archive" keygen --out other
+exits 64 'which never signed here' "$archive" pack --to mended --key other.key records/deep
+like "$(cat stderr)" '--new-key' 'is asked about'
+cp -a cold rekeyed
+exits 0 'a new key' "$archive" pack --to rekeyed --key other.key --new-key records/deep
+exits 0 'those who trust both' "$archive" verify --from rekeyed --trust auditor.pub --trust other.pub
+
 echo more >records/more
 exits 0 'another record' "$archive" pack --to cold --key auditor.key records
 second=$(cat stdout)
@@ -143,6 +167,12 @@ like "$(cat stderr)" 'within/cold' 'is named'
 exits 66 'nothing there' "$archive" pack --to none --key auditor.key nowhere
 exits 66 'no key' "$archive" pack --to none --key no.key records
 exits 64 'no such class' "$archive" pack --to none --key auditor.key --class 'a b' records
+exits 64 'kept for no time' "$archive" pack --to none --key auditor.key --retain 0d records
+exits 64 'a year that is mistyped' "$archive" pack --to none --key auditor.key --time 9999-12-31 \
+    records
+exits 64 'no threads' "$archive" pack --to none --key auditor.key --threads 0 records
+: >empty.segment
+exits 65 'a segment without its head' "$archive" pack --to none --key auditor.key empty.segment
 exits 64 'no such parity' "$archive" pack --to none --key auditor.key --parity 0+9 records
 find store/segments -type f | sort | head -n 1 | xargs -I{} cp {} broken.segment
 printf X | dd of=broken.segment bs=1 seek=1000 conv=notrunc 2>/dev/null
