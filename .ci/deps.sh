@@ -12,7 +12,7 @@ demo=(lomiri-wallpapers-16.04 jq)
 # and make hosts with; python3 reckons statements by itself; rsync ships usage; zstd makes logs.
 test=(libcriterion-dev libvips-tools jq perl procps python3 util-linux libfaketime iproute2
     rsync zstd minisign)
-bench=(libvips-tools jq time eatmydata)
+bench=(libvips-tools jq time eatmydata zstd strace bc)
 lint=(clang-format clang-tidy shellcheck git)
 fuzz=(clang libclang-rt-14-dev)
 

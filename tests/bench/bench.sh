@@ -88,3 +88,6 @@ echo
 BENCH_DIR=$BENCH_DIR "$here/reduce.sh"
 echo
 BENCH_DIR=$BENCH_DIR "$here/usage.sh"
+
+echo
+BENCH_DIR=$BENCH_DIR "$here/archive.sh"
