@@ -119,8 +119,11 @@ archive_copy_relate(Copying *copying, GError **error)
     }
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
                 "%s and %s have parted: entry %" G_GUINT64_FORMAT
-                " is not the same, and both have signed others behind it; nothing was copied",
-                copying->config->from, tier_name(copying->to), common);
+                " is not the same, and both have signed others behind it; nothing was copied. %s",
+                copying->config->from, tier_name(copying->to), common,
+                common == 0 ? "They are different archives: give another place"
+                            : "Restore from one what it alone has and pack that into the other, "
+                              "then push to a new place");
     return FALSE;
 }
 

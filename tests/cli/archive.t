@@ -110,7 +110,8 @@ exits 64 'which never signed here' "$archive" pack --to mended --key other.key r
 like "$(cat stderr)" '--new-key' 'is asked about'
 cp -a cold rekeyed
 exits 0 'a new key' "$archive" pack --to rekeyed --key other.key --new-key records/deep
-exits 0 'those who trust both' "$archive" verify --from rekeyed --trust auditor.pub --trust other.pub
+exits 0 'those who trust both' "$archive" verify --from rekeyed --trust auditor.pub \
+    --trust other.pub
 
 echo more >records/more
 exits 0 'another record' "$archive" pack --to cold --key auditor.key records
