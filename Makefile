@@ -68,9 +68,10 @@ $(BUILD)/millrace-run:         $(BUILD)/tools/run.o $(TOOL_OBJS) $(JOBS_LIB) $(L
 $(BUILD)/millrace-resize:      $(RESIZE_OBJS) $(LINKED_jobs)
 $(BUILD)/millrace-imageworker: $(BUILD)/tools/imageworker.o $(LINKED_image)
 $(BUILD)/millrace-usage:       $(USAGE_OBJS) $(LINKED_jobs)
-$(BUILD)/millrace-bill:        $(call objs,tools/bill*.c) $(RANKS_OBJS) $(LINKED_jobs)
+$(BUILD)/millrace-bill:        $(call objs,tools/bill*.c) $(BUILD)/tools/verbs.o $(RANKS_OBJS) \
+                               $(LINKED_jobs)
 $(BUILD)/millrace-archive:     $(call objs,tools/archive*.c) $(BUILD)/tools/progress.o \
-                               $(RANKS_OBJS) $(LINKED_jobs)
+                               $(BUILD)/tools/verbs.o $(RANKS_OBJS) $(LINKED_jobs)
 $(addprefix $(BUILD)/millrace-,resize usage bill): private PKGS := $(MPI_PKGS)
 $(BUILD)/millrace-archive:     private PKGS := $(MPI_PKGS) $(ARCHIVE_PKGS)
 $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)

@@ -2,16 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tools/archive.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "tools/verbs.h"
 
-#include "tools/tool.h"
-
-static const struct {
-    const char *verb;
-    int (*run)(int argc, char **argv);
-    const char *does;
-} verbs[] = {
+static const Verb verbs[] = {
     {"keygen", archive_keygen_main, "make a pair of keys, as minisign's"},
     {"pack", archive_pack_main, "put files and usage into volumes, and commit them"},
     {"list", archive_list_main, "what there is: records, volumes, the trail of one record"},
@@ -29,38 +22,17 @@ static const struct {
     {"pull", archive_pull_main, "the same, seen from the other side"},
 };
 
-static void
-print_help(FILE *out)
-{
-    fputs("Example:\n"
-          "  millrace archive keygen --out auditor\n"
-          "  millrace archive pack --to cold --key auditor.key --retain 7y bills/2026-11-*\n"
-          "  millrace archive verify --from cold --trust auditor.pub\n"
-          "\nUsage: millrace archive VERB ...\n\nVerbs:\n",
-          out);
-    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
-        fprintf(out, "  %-8s %s\n", verbs[i].verb, verbs[i].does);
-    fputs("\nmillrace archive VERB --help tells more, and so does man millrace-archive.\n", out);
-}
-
 int
 main(int argc, char **argv)
 {
-    const char *verb = argc > 1 ? argv[1] : "";
+    static const Verbs all = {
+        .program = "archive",
+        .example =
+            "  millrace archive keygen --out auditor\n"
+            "  millrace archive pack --to cold --key auditor.key --retain 7y bills/2026-11-*\n"
+            "  millrace archive verify --from cold --trust auditor.pub",
+        .verbs = verbs,
+        .count = G_N_ELEMENTS(verbs)};
 
-    if (strcmp(verb, "--version") == 0) {
-        printf("millrace %s\n", MILLRACE_VERSION);
-        return tool_finish(EXIT_ALL_DONE);
-    }
-    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
-        print_help(stdout);
-        return tool_finish(EXIT_ALL_DONE);
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
-        if (strcmp(verb, verbs[i].verb) == 0)
-            return verbs[i].run(argc - 1, argv + 1);
-    print_help(stderr);
-    if (*verb)
-        tool_log("archive: there is no verb \"%s\"", verb);
-    return EXIT_BAD_USAGE;
+    return verbs_main(&all, argc, argv);
 }

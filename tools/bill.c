@@ -2,17 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tools/bill.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "jobs/bill.h"
 #include "tools/tool.h"
+#include "tools/verbs.h"
 
-static const struct {
-    const char *verb;
-    int (*run)(int argc, char **argv);
-    const char *does;
-} verbs[] = {
+static const Verb verbs[] = {
     {"check-prices", bill_check_prices_main,
      "find what is wrong with a price book before it is used"},
     {"run", bill_run_main, "rate a period: statements, lines and their proof"},
@@ -24,19 +18,6 @@ static const struct {
     {"export", bill_export_main, "a run as FOCUS, for other programs"},
     {"stat", bill_stat_main, "totals, top customers, percentiles; usage by customer, op, hour"},
 };
-
-static void
-print_help(FILE *out)
-{
-    fputs("Example:\n"
-          "  millrace bill run --store store --prices prices.json --period 2026-11 -o bills\n"
-          "  millrace bill show bills/2026-11-0123456789abcdef acme\n"
-          "\nUsage: millrace bill VERB ...\n\nVerbs:\n",
-          out);
-    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
-        fprintf(out, "  %-13s %s\n", verbs[i].verb, verbs[i].does);
-    fputs("\nmillrace bill VERB --help tells more, and so does man millrace-bill.\n", out);
-}
 
 void
 bill_scan_options_clear(BillScanOptions *options)
@@ -62,21 +43,13 @@ bill_scan_options_check(const BillScanOptions *options, guint64 *memory_bytes, G
 int
 main(int argc, char **argv)
 {
-    const char *verb = argc > 1 ? argv[1] : "";
+    static const Verbs all = {
+        .program = "bill",
+        .example =
+            "  millrace bill run --store store --prices prices.json --period 2026-11 -o bills\n"
+            "  millrace bill show bills/2026-11-0123456789abcdef acme",
+        .verbs = verbs,
+        .count = G_N_ELEMENTS(verbs)};
 
-    if (strcmp(verb, "--version") == 0) {
-        printf("millrace %s\n", MILLRACE_VERSION);
-        return tool_finish(EXIT_ALL_DONE);
-    }
-    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
-        print_help(stdout);
-        return tool_finish(EXIT_ALL_DONE);
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
-        if (strcmp(verb, verbs[i].verb) == 0)
-            return verbs[i].run(argc - 1, argv + 1);
-    print_help(stderr);
-    if (*verb)
-        tool_log("bill: there is no verb \"%s\"", verb);
-    return EXIT_BAD_USAGE;
+    return verbs_main(&all, argc, argv);
 }
