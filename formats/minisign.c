@@ -129,13 +129,17 @@ minisign_public_print(const MinisignPublic *key)
 {
     guint8 bytes[PUBLIC_BYTES];
     char id[MINISIGN_ID_CHARS + 1];
+    const char *number = id;
 
+    /* minisign prints a number, without leading zeros. */
     minisign_id(key, id);
+    while (number[0] == '0' && number[1] != '\0')
+        number++;
     memcpy(bytes, ALGORITHM_PLAIN, NAME_BYTES);
     memcpy(bytes + NAME_BYTES, key->number, NUMBER_BYTES);
     memcpy(bytes + NAME_BYTES + NUMBER_BYTES, key->key, KEY_BYTES);
     g_autofree char *base64 = g_base64_encode(bytes, sizeof bytes);
-    return g_strdup_printf(UNTRUSTED PUBLIC_COMMENT "%s\n%s\n", id, base64);
+    return g_strdup_printf(UNTRUSTED PUBLIC_COMMENT "%s\n%s\n", number, base64);
 }
 
 /* A line of a text, without its end. */

@@ -190,6 +190,21 @@ Test(minisign, the_program_signs_with_a_key_of_ours)
     cr_expect_str_eq(public_again, public_text);
 }
 
+Test(minisign, a_number_with_leading_zeros_is_printed_as_the_program_does)
+{
+    /* What minisign -R made of a secret key of this number. */
+    static const char text[] = "untrusted comment: minisign public key 3939DA05838CF53\n"
+                               "RWRTzzhYoJ2TA7KpjxUiTY0A+We9jk5gi5c9lAjBSvlN0JajZs7yIycA\n";
+    MinisignPublic key;
+    char id[MINISIGN_ID_CHARS + 1];
+
+    cr_assert(minisign_public_parse("k.pub", text, &key, NULL));
+    g_autofree char *printed = minisign_public_print(&key);
+    cr_expect_str_eq(printed, text);
+    minisign_id(&key, id);
+    cr_expect_str_eq(id, "03939DA05838CF53");
+}
+
 Test(minisign, two_keys_that_are_drawn_are_two)
 {
     g_autoptr(MinisignSecret) a = minisign_generate(NULL);
