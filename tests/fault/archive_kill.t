@@ -37,7 +37,10 @@ digests()
     (cd "$1" && find . -type f -not -path './.tmp/*' -not -name lock -exec sha256sum {} + |
         LC_ALL=C sort -k 2)
 }
-keys() { "$archive" list --from "$1" --trust auditor.pub --format=json | jq -r .key | LC_ALL=C sort; }
+keys()
+{
+    "$archive" list --from "$1" --trust auditor.pub --format=json | jq -r .key | LC_ALL=C sort
+}
 
 # killed PERCENT COMMAND...: begins it, and kills it that far into the time that it takes
 killed()
