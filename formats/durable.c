@@ -56,6 +56,43 @@ durable_write_all(int fd, const char *name, const void *bytes, gsize size_bytes,
 }
 
 gboolean
+durable_write_at(int fd, const char *name, guint64 offset, const void *bytes, gsize size_bytes,
+                 GError **error)
+{
+    for (gsize done = 0; done < size_bytes;) {
+        ssize_t written =
+            pwrite(fd, (const guint8 *)bytes + done, size_bytes - done, (off_t)(offset + done));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "writing %s", name);
+        done += (gsize)written;
+    }
+    return TRUE;
+}
+
+gssize
+durable_read_at(int fd, const char *name, guint64 offset, void *out, gsize size_bytes,
+                GError **error)
+{
+    gsize done = 0;
+
+    while (done < size_bytes) {
+        ssize_t got = pread(fd, (guint8 *)out + done, size_bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "reading %s", name);
+            return -1;
+        }
+        if (got == 0)
+            break;
+        done += (gsize)got;
+    }
+    return (gssize)done;
+}
+
+gboolean
 durable_sync(int fd, const char *name, GError **error)
 {
     if (fsync(fd) == 0)

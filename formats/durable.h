@@ -39,6 +39,14 @@ gboolean durable_write_file(int dir_fd, const char *name, const void *bytes, gsi
 gboolean durable_write_all(int fd, const char *name, const void *bytes, gsize size_bytes,
                            GError **error);
 
+/* Writes all of it at an offset; the file's position stays. */
+gboolean durable_write_at(int fd, const char *name, guint64 offset, const void *bytes,
+                          gsize size_bytes, GError **error);
+/* Reads at an offset, over short reads and EINTR. Returns: how many bytes, fewer than size_bytes
+ * only at the end of the file; or -1 and MILLRACE_ERROR_IO. */
+gssize durable_read_at(int fd, const char *name, guint64 offset, void *out, gsize size_bytes,
+                       GError **error);
+
 /* fsync of a file or folder. name: for the message. */
 gboolean durable_sync(int fd, const char *name, GError **error);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "formats/durable.h"
 #include "formats/error.h"
 #include "formats/segment_internal.h"
 
@@ -41,18 +42,12 @@ gboolean
 segment_reader_fetch(SegmentReader *reader, guint64 offset, guint8 *to, gsize size_bytes,
                      GError **error)
 {
-    for (gsize done = 0; done < size_bytes;) {
-        ssize_t got = pread(reader->fd, to + done, size_bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "reading %s",
-                                            reader->path);
-        if (got == 0)
-            return corrupt(reader, error, "it became shorter while it was read");
-        done += (gsize)got;
-    }
-    return TRUE;
+    gssize got = durable_read_at(reader->fd, reader->path, offset, to, size_bytes, error);
+
+    if (got < 0)
+        return FALSE;
+    return (gsize)got == size_bytes ||
+           corrupt(reader, error, "it became shorter while it was read");
 }
 
 /* Reads magic, trailer and footer of a file of this size. */

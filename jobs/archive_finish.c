@@ -154,20 +154,7 @@ read_tar(gpointer data, guint64 offset, void *out, gsize size_bytes, GError **er
 static gboolean
 write_parity(gpointer data, guint64 offset, const void *bytes, gsize size_bytes, GError **error)
 {
-    int fd = *(int *)data;
-
-    while (size_bytes > 0) {
-        ssize_t put = pwrite(fd, bytes, size_bytes, (off_t)offset);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, put < 0 ? errno : ENOSPC,
-                                            "writing parity");
-        bytes = (const guint8 *)bytes + put;
-        size_bytes -= (gsize)put;
-        offset += (guint64)put;
-    }
-    return TRUE;
+    return durable_write_at(*(const int *)data, "parity", offset, bytes, size_bytes, error);
 }
 
 static gboolean
@@ -176,14 +163,14 @@ digest_parity(int fd, const char *name, VolumeManifest *manifest, GError **error
     g_autoptr(Sha256) sha256 = sha256_new();
     g_autofree guint8 *piece = g_malloc(WRITE_BYTES);
     guint64 offset = 0;
-    ssize_t got = 0;
+    gssize got = 0;
 
-    while ((got = pread(fd, piece, WRITE_BYTES, (off_t)offset)) > 0) {
+    while ((got = durable_read_at(fd, name, offset, piece, WRITE_BYTES, error)) > 0) {
         sha256_add(sha256, piece, (gsize)got);
         offset += (guint64)got;
     }
     if (got < 0)
-        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "%s", name);
+        return FALSE;
     sha256_finish(sha256, manifest->sha256[VOLUME_PARITY]);
     manifest->size_bytes[VOLUME_PARITY] = offset;
     return TRUE;

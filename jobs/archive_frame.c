@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/durable.h"
 #include "formats/sha256.h"
 #include "formats/tar.h"
 #include "jobs/archive_plan.h"
@@ -51,26 +52,14 @@ read_piece(const ArchiveMember *member, const ArchivePiece *piece, guint64 skip,
            gsize size_bytes, GError **error)
 {
     int fd = open_piece(member, piece, error);
-    gsize done = 0;
 
     if (fd < 0)
         return FALSE;
-    while (done < size_bytes) {
-        ssize_t got =
-            pread(fd, out + done, size_bytes - done, (off_t)(piece->offset + skip + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            int failed = errno;
-            close(fd);
-            return got < 0 ? millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "%s",
-                                                      piece->path)
-                           : has_changed(piece, error);
-        }
-        done += (gsize)got;
-    }
+    gssize got = durable_read_at(fd, piece->path, piece->offset + skip, out, size_bytes, error);
     close(fd);
-    return TRUE;
+    if (got >= 0 && (gsize)got < size_bytes)
+        has_changed(piece, error);
+    return got == (gssize)size_bytes;
 }
 
 /* Reads a member's data from offset on into out. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "formats/durable.h"
 #include "formats/sha256.h"
 #include "jobs/volume_read.h"
 #include "jobs/volume_verify.h"
@@ -33,43 +34,18 @@ remake_scratch(const Tier *tier, GError **error)
     return fd;
 }
 
+static const char scratch_name[] = "what is made again";
+
 static gboolean
 scratch_write(gpointer data, guint64 offset, const void *bytes, gsize size_bytes, GError **error)
 {
-    int fd = *(const int *)data;
-
-    while (size_bytes > 0) {
-        ssize_t put = pwrite(fd, bytes, size_bytes, (off_t)offset);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, put < 0 ? errno : ENOSPC,
-                                            "writing what is made again");
-        bytes = (const guint8 *)bytes + put;
-        size_bytes -= (gsize)put;
-        offset += (guint64)put;
-    }
-    return TRUE;
+    return durable_write_at(*(const int *)data, scratch_name, offset, bytes, size_bytes, error);
 }
 
 static gssize
 scratch_read(int fd, guint64 offset, void *out, gsize size_bytes, GError **error)
 {
-    gsize done = 0;
-
-    while (done < size_bytes) {
-        ssize_t got = pread(fd, (guint8 *)out + done, size_bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "reading what is made again");
-            return -1;
-        }
-        if (got == 0)
-            break;
-        done += (gsize)got;
-    }
-    return (gssize)done;
+    return durable_read_at(fd, scratch_name, offset, out, size_bytes, error);
 }
 
 /* Opens the file of the volume in a place. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/durable.h"
 #include "jobs/tier_internal.h"
 
 enum { NAME_MAX_CHARS = 200, PIECE_BYTES = 4 << 20 };
@@ -53,21 +54,12 @@ check_name(const char *name, GError **error)
 static gboolean
 read_local(int fd, const char *name, guint64 offset, char *out, gsize size_bytes, GError **error)
 {
-    for (gsize done = 0; done < size_bytes;) {
-        ssize_t got = pread(fd, out + done, size_bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno,
-                                            "reading what becomes %s", name);
-        if (got == 0) {
-            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_IO,
-                        "%s: what it is made of has become shorter meanwhile", name);
-            return FALSE;
-        }
-        done += (gsize)got;
-    }
-    return TRUE;
+    gssize got = durable_read_at(fd, name, offset, out, size_bytes, error);
+
+    if (got >= 0 && (gsize)got < size_bytes)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_IO,
+                    "%s: what it is made of has become shorter meanwhile", name);
+    return got == (gssize)size_bytes;
 }
 
 gboolean

@@ -118,23 +118,14 @@ dir_file_close(TierFile *file)
 static gboolean
 dir_file_read(TierFile *file, guint64 offset, void *out, gsize size_bytes, GError **error)
 {
-    for (gsize done = 0; done < size_bytes;) {
-        ssize_t got =
-            pread(file->fd, (char *)out + done, size_bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            set_error(file->tier, file->name, "reading", error);
-            return FALSE;
-        }
-        if (got == 0) {
-            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_IO,
-                        "%s/%s has become shorter meanwhile", file->tier->name, file->name);
-            return FALSE;
-        }
-        done += (gsize)got;
-    }
-    return TRUE;
+    gssize got = durable_read_at(file->fd, file->name, offset, out, size_bytes, error);
+
+    if (got < 0)
+        g_prefix_error(error, "%s: ", file->tier->name);
+    else if ((gsize)got < size_bytes)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_IO, "%s/%s has become shorter meanwhile",
+                    file->tier->name, file->name);
+    return got == (gssize)size_bytes;
 }
 
 /* What a writer that was killed left behind. Only its own kind of names is touched. */

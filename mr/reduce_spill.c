@@ -89,22 +89,12 @@ gboolean
 reduce_spill_read(const ReduceSpill *spill, guint64 offset, void *bytes, gsize size_bytes,
                   GError **error)
 {
-    for (gsize done = 0; done < size_bytes;) {
-        ssize_t got =
-            pread(spill->fd, (guint8 *)bytes + done, size_bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "scratch in %s",
-                                            spill->folder);
-        if (got == 0) {
-            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
-                        "scratch in %s: a file has become shorter", spill->folder);
-            return FALSE;
-        }
-        done += (gsize)got;
-    }
-    return TRUE;
+    gssize got = durable_read_at(spill->fd, spill->folder, offset, bytes, size_bytes, error);
+
+    if (got >= 0 && (gsize)got < size_bytes)
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
+                    "scratch in %s: a file has become shorter", spill->folder);
+    return got == (gssize)size_bytes;
 }
 
 static gboolean

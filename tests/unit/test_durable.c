@@ -387,3 +387,26 @@ Test(durable, what_is_no_folder_is_not_listed)
     cr_expect_null(durable_folder_list(-1, "", &error));
     cr_expect(g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_IO));
 }
+
+Test(durable, bytes_are_written_and_read_where_they_belong)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    int fd = openat(scratch.fd, "holes", O_RDWR | O_CREAT, 0600);
+    char got[8] = "";
+    GError *error = NULL;
+
+    cr_assert_geq(fd, 0);
+    cr_expect(durable_write_at(fd, "holes", 3, "def", 3, NULL));
+    cr_expect(durable_write_at(fd, "holes", 0, "abc", 3, NULL));
+    cr_expect_eq(durable_read_at(fd, "holes", 1, got, 4, NULL), 4);
+    cr_expect_str_eq(got, "bcde");
+    cr_expect_eq(durable_read_at(fd, "holes", 4, got, sizeof got, NULL), 2, "the file ends there");
+    cr_expect_eq(durable_read_at(fd, "holes", 6, got, sizeof got, NULL), 0);
+    close(fd);
+    cr_expect_eq(durable_read_at(fd, "holes", 0, got, 1, &error), -1);
+    expect_error(error, MILLRACE_ERROR_IO, "reading holes: ");
+    g_clear_error(&error);
+    cr_expect_not(durable_write_at(fd, "holes", 0, got, 1, &error));
+    expect_error(error, MILLRACE_ERROR_IO, "writing holes: ");
+    g_clear_error(&error);
+}
