@@ -15,7 +15,10 @@
 
 #include "formats/error.h"
 
-enum { STREAM_BUFFER_BYTES = 256 << 10 };
+/* The kernel takes a large page of the page cache for a large write, a small one for a small write.
+ * Small ones lie ready; large ones a virtual machine's host may have taken back, and it clears them
+ * again page by page: 0.75 s for 192 MB in one write, 0.11 s in writes of this size. */
+enum { WRITE_BYTES = 16 << 10, STREAM_BUFFER_BYTES = 256 << 10 };
 
 struct _DurableStream {
     int dir_fd;
@@ -44,7 +47,7 @@ durable_write_all(int fd, const char *name, const void *bytes, gsize size_bytes,
     const guint8 *at = bytes;
 
     while (size_bytes > 0) {
-        ssize_t written = write(fd, at, size_bytes);
+        ssize_t written = write(fd, at, MIN(size_bytes, WRITE_BYTES));
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
