@@ -30,6 +30,9 @@ BASE_PKGS := glib-2.0 jansson libxxhash libzstd libcrypto
 VIPS_PKGS := vips libseccomp
 MPI_PKGS  := ompi-c
 ARCHIVE_PKGS := libarchive libisal libcurl
+KEYS_PKGS    := lmdb sqlite3 libcurl
+QUEUE_PKGS   := sqlite3 librabbitmq libarchive
+DOOR_PKGS    := libmicrohttpd
 TEST_PKGS := criterion
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
@@ -38,12 +41,14 @@ FORMATS_LIB := $(BUILD)/formats.a
 MR_LIB      := $(call objs,$(if $(SAN),tests/keep_loaded.c)) $(BUILD)/mr.a
 IMAGE_LIB   := $(BUILD)/image.a # with libvips: the worker's only
 JOBS_LIB    := $(BUILD)/jobs.a
+DOOR_LIB    := $(BUILD)/door.a
 IMAGE_OBJS  := $(call objs,jobs/image*.c)
 TOOL_OBJS   := $(BUILD)/tools/tool.o
 $(BUILD)/formats.a: $(call objs,formats/*.c)
 $(BUILD)/mr.a:      $(call objs,mr/*.c)
 $(BUILD)/image.a:   $(IMAGE_OBJS)
 $(BUILD)/jobs.a:    $(filter-out $(IMAGE_OBJS),$(call objs,jobs/*.c))
+$(BUILD)/door.a:    $(filter-out %/main.o,$(call objs,tools/door/*.c))
 $(BUILD)/%.a:
 	@echo "  AR    $@"
 	@rm -f $@
@@ -51,7 +56,9 @@ $(BUILD)/%.a:
 
 # Programs, and what each is made of.
 PROGRAMS := millrace millrace-resize millrace-manifest millrace-run millrace-usage millrace-bill \
-    millrace-archive
+    millrace-archive $(if $(wildcard tools/keys.c),millrace-keys) \
+    $(if $(wildcard tools/queue.c),millrace-queue) \
+    $(if $(wildcard tools/door/main.c),millrace-door)
 WORKERS  := millrace-imageworker
 BINARIES := $(addprefix $(BUILD)/,$(PROGRAMS) $(WORKERS))
 
@@ -59,6 +66,7 @@ LINKED_formats := $(FORMATS_LIB)
 LINKED_mr      := $(MR_LIB) $(LINKED_formats)
 LINKED_image   := $(IMAGE_LIB) $(BUILD)/jobs/worker_wire.o $(LINKED_formats)
 LINKED_jobs    := $(JOBS_LIB) $(LINKED_mr)
+LINKED_door    := $(DOOR_LIB) $(TOOL_OBJS) $(LINKED_jobs)
 RANKS_OBJS     := $(BUILD)/tools/ranks.o $(TOOL_OBJS)
 RESIZE_OBJS    := $(call objs,tools/resize*.c) $(BUILD)/tools/progress.o $(RANKS_OBJS)
 USAGE_OBJS     := $(call objs,tools/usage*.c) $(RANKS_OBJS)
@@ -72,8 +80,17 @@ $(BUILD)/millrace-bill:        $(call objs,tools/bill*.c) $(BUILD)/tools/verbs.o
                                $(LINKED_jobs)
 $(BUILD)/millrace-archive:     $(call objs,tools/archive*.c) $(BUILD)/tools/progress.o \
                                $(BUILD)/tools/verbs.o $(RANKS_OBJS) $(LINKED_jobs)
+$(BUILD)/millrace-keys:        $(call objs,tools/keys*.c) $(BUILD)/tools/verbs.o $(TOOL_OBJS) \
+                               $(JOBS_LIB) $(LINKED_formats)
+$(BUILD)/millrace-queue:       $(call objs,tools/queue*.c) $(BUILD)/tools/verbs.o $(TOOL_OBJS) \
+                               $(JOBS_LIB) $(LINKED_formats)
+$(BUILD)/millrace-door:        $(BUILD)/tools/door/main.o $(DOOR_LIB) $(TOOL_OBJS) $(JOBS_LIB) \
+                               $(LINKED_formats)
 $(addprefix $(BUILD)/millrace-,resize usage bill): private PKGS := $(MPI_PKGS)
 $(BUILD)/millrace-archive:     private PKGS := $(MPI_PKGS) $(ARCHIVE_PKGS)
+$(BUILD)/millrace-keys:        private PKGS := $(KEYS_PKGS)
+$(BUILD)/millrace-queue:       private PKGS := $(QUEUE_PKGS)
+$(BUILD)/millrace-door:        private PKGS := $(DOOR_PKGS) $(KEYS_PKGS) $(QUEUE_PKGS)
 $(BUILD)/millrace-imageworker: private PKGS := $(VIPS_PKGS)
 
 # Unit tests and fuzz targets are named after a module, and linked with its folder and those below.
@@ -81,11 +98,12 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 FUZZERS    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS    := $(FUZZERS:%=$(BUILD)/tests/replay_%)
 folder_of   = $(if $(wildcard formats/$(1).c),formats,$(if $(wildcard mr/$(1).c),mr,$(if \
-    $(filter image%,$(1)),image,jobs)))
-PKGS_formats   := $(ARCHIVE_PKGS)
+    $(filter image%,$(1)),image,$(if $(wildcard tools/door/$(1).c),door,jobs))))
+PKGS_formats   := $(ARCHIVE_PKGS) $(KEYS_PKGS)
 PKGS_mr        := $(MPI_PKGS)
 PKGS_image     := $(VIPS_PKGS)
-PKGS_jobs      := $(MPI_PKGS) $(ARCHIVE_PKGS)
+PKGS_jobs      := $(MPI_PKGS) $(ARCHIVE_PKGS) $(KEYS_PKGS) $(QUEUE_PKGS)
+PKGS_door      := $(PKGS_jobs) $(DOOR_PKGS)
 
 # Small programs of the golden and fault tests and benches: peers, measures, damage; libvips alone.
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
@@ -200,7 +218,7 @@ fuzz-%: $(BUILD)/fuzz_%
 lint: ## format, clang-tidy, headers alone, banned calls, includes, sizes, shellcheck
 	@.ci/deps.sh build test lint
 	$(MAKE_IN_PARALLEL) --keep-going lint-all
-LINT_PKGS := $(BASE_PKGS) $(VIPS_PKGS) $(MPI_PKGS) $(ARCHIVE_PKGS) $(TEST_PKGS)
+LINT_PKGS := $(BASE_PKGS) $(VIPS_PKGS) $(PKGS_door) $(TEST_PKGS)
 # Asked whatever is made, so a source tree without git may only be told when it is linted.
 tracked    = $(or $(wildcard $(shell git ls-files -- $(1) 2>/dev/null)),$(if \
     $(filter lint%,$(MAKECMDGOALS)),$(error lint needs a git checkout)))

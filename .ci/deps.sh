@@ -6,13 +6,13 @@ set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config libglib2.0-dev libjansson-dev libxxhash-dev libvips-dev
     libzstd-dev libssl-dev libseccomp-dev libarchive-dev libisal-dev libcurl4-openssl-dev
-    libopenmpi-dev openmpi-bin scdoc)
+    liblmdb-dev libsqlite3-dev librabbitmq-dev libmicrohttpd-dev libopenmpi-dev openmpi-bin scdoc)
 demo=(lomiri-wallpapers-16.04 jq)
 # perl brings prove; procps, util-linux, libfaketime, iproute2 what the fault tests kill, limit, lie
 # and make hosts with; python3 reckons statements by itself; rsync ships usage; zstd makes logs.
 test=(libcriterion-dev libvips-tools jq perl procps python3 util-linux libfaketime iproute2
-    rsync zstd minisign)
-bench=(libvips-tools jq time eatmydata zstd strace bc)
+    rsync zstd minisign curl sqlite3 rabbitmq-server haproxy chromium)
+bench=(libvips-tools jq time eatmydata zstd strace bc curl wrk nginx-light haproxy)
 lint=(clang-format clang-tidy shellcheck git)
 fuzz=(clang libclang-rt-14-dev)
 

@@ -83,7 +83,7 @@ void segment_builder_quarantined(SegmentBuilder *builder, guint64 count);
  * name: SHA-256 of the bytes, in hexadecimal. Returns: (transfer full) the bytes. */
 GByteArray *segment_builder_finish(SegmentBuilder *builder, char name[SEGMENT_NAME_CHARS + 1]);
 
-/* A segment being read. Not for several threads at once; any number may have one each. */
+/* A segment being read. Several threads may use it at once, each with a block of its own. */
 typedef struct _SegmentReader SegmentReader;
 /* Opens a segment and checks its header and footer. path: borrowed until return.
  * Returns: (transfer full), or NULL and MILLRACE_ERROR_CORRUPT (a checksum, a torn file, another
@@ -95,6 +95,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SegmentReader, segment_reader_free)
 /* Borrowed from the reader. */
 const SegmentFooter *segment_reader_footer(const SegmentReader *reader);
 const char *segment_reader_path(const SegmentReader *reader);
+/* Bytes that it holds, for budgets: about 250 for a bucket. */
+gsize segment_reader_size(const SegmentReader *reader);
 /* Checks every byte of the file against the checksums, without decoding it. */
 gboolean segment_reader_verify(SegmentReader *reader, GError **error);
 

@@ -110,11 +110,10 @@ decode_column(SegmentBlock *block, const SegmentFooter *footer, guint column, co
 }
 
 static gboolean
-check_and_decode(SegmentBlock *block, SegmentReader *reader, guint column, const guint8 *bytes,
-                 GError **error)
+check_and_decode(SegmentBlock *block, SegmentReader *reader, guint column,
+                 const SegmentColumnPlace *place, const guint8 *bytes, GError **error)
 {
     const SegmentContents *contents = segment_reader_contents(reader);
-    const SegmentColumnPlace *place = &contents->columns[block->bucket * SEGMENT_COLUMNS + column];
 
     if (segment_checksum(bytes, place->size_bytes, block->bucket, column) != place->checksum)
         return segment_reader_corrupt(reader, error, block->bucket, column,
@@ -147,11 +146,9 @@ find_end(const SegmentColumnPlace *places, guint first, guint32 wanted)
 
 /* Reads what is wanted of the columns from first up to end, which lie one behind the other. */
 static gboolean
-read_columns(SegmentBlock *block, SegmentReader *reader, guint first, guint end, guint32 wanted,
-             GError **error)
+read_columns(SegmentBlock *block, SegmentReader *reader, const SegmentColumnPlace *places,
+             guint first, guint end, guint32 wanted, GError **error)
 {
-    const SegmentContents *contents = segment_reader_contents(reader);
-    const SegmentColumnPlace *places = &contents->columns[block->bucket * SEGMENT_COLUMNS];
     const SegmentColumnPlace *last = &places[end - 1];
     gsize size = last->offset + last->size_bytes - places[first].offset;
 
@@ -160,7 +157,8 @@ read_columns(SegmentBlock *block, SegmentReader *reader, guint first, guint end,
         return FALSE;
     for (guint column = first; column < end; column++) {
         const guint8 *bytes = block->stored + (places[column].offset - places[first].offset);
-        if (wanted & BIT(column) && !check_and_decode(block, reader, column, bytes, error))
+        if (wanted & BIT(column) &&
+            !check_and_decode(block, reader, column, &places[column], bytes, error))
             return FALSE;
     }
     return TRUE;
@@ -238,13 +236,13 @@ segment_block_read(SegmentBlock *block, SegmentReader *reader, guint bucket, gui
         block->has_identities = TRUE;
         return TRUE;
     }
-    const SegmentColumnPlace *places =
-        &segment_reader_contents(reader)->columns[bucket * SEGMENT_COLUMNS];
+    SegmentColumnPlace places[SEGMENT_COLUMNS];
+    segment_contents_places(segment_reader_contents(reader), bucket, places);
     for (guint first = 0; first < SEGMENT_COLUMNS; first++) {
         if (!(wanted & BIT(first)))
             continue;
         guint end = find_end(places, first, wanted);
-        if (!read_columns(block, reader, first, end, wanted, error))
+        if (!read_columns(block, reader, places, first, end, wanted, error))
             return FALSE;
         first = end;
     }

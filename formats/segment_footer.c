@@ -6,6 +6,9 @@
 
 #include "formats/segment_internal.h"
 
+/* What the table has of a bucket: its count, and each column's size and checksum. */
+enum { BUCKET_BYTES = 4 + SEGMENT_COLUMNS * (4 + 8) };
+
 guint64
 segment_checksum_seed(guint bucket, guint column)
 {
@@ -222,24 +225,41 @@ get_buckets(ByteReader *reader, SegmentContents *contents, guint64 columns_end)
     if (bytes_get_u8(reader) != SEGMENT_COLUMNS || footer->bucket_bits > SEGMENT_BUCKET_BITS_MAX)
         return FALSE;
     guint bucket_count = 1u << footer->bucket_bits;
+    contents->table = reader->at;
     contents->counts = g_new0(guint32, bucket_count);
-    contents->columns = g_new0(SegmentColumnPlace, (gsize)bucket_count * SEGMENT_COLUMNS);
+    contents->begins = g_new0(guint64, bucket_count);
     for (guint bucket = 0; bucket < bucket_count && reader->ok; bucket++) {
         guint32 count = contents->counts[bucket] = bytes_get_u32(reader);
         event_count += count;
         if (count > SEGMENT_EVENTS_MAX)
             return FALSE;
+        contents->begins[bucket] = offset;
         for (guint column = 0; column < SEGMENT_COLUMNS; column++) {
-            SegmentColumnPlace *place = &contents->columns[bucket * SEGMENT_COLUMNS + column];
-            place->offset = offset;
-            place->size_bytes = bytes_get_u32(reader);
-            place->checksum = bytes_get_u64(reader);
-            offset += place->size_bytes;
-            if ((place->size_bytes == 0) != (count == 0))
+            guint32 size_bytes = bytes_get_u32(reader);
+            bytes_get_u64(reader);
+            offset += size_bytes;
+            if ((size_bytes == 0) != (count == 0))
                 return FALSE;
         }
     }
     return reader->ok && event_count == footer->event_count && offset == columns_end;
+}
+
+void
+segment_contents_places(const SegmentContents *contents, guint bucket,
+                        SegmentColumnPlace places[SEGMENT_COLUMNS])
+{
+    const guint8 *entry = contents->table + bucket * (gsize)BUCKET_BYTES;
+    ByteReader reader = byte_reader(entry, BUCKET_BYTES);
+    guint64 offset = contents->begins[bucket];
+
+    bytes_get_u32(&reader);
+    for (guint column = 0; column < SEGMENT_COLUMNS; column++) {
+        places[column] = (SegmentColumnPlace){.offset = offset};
+        places[column].size_bytes = bytes_get_u32(&reader);
+        places[column].checksum = bytes_get_u64(&reader);
+        offset += places[column].size_bytes;
+    }
 }
 
 gboolean
@@ -249,7 +269,7 @@ segment_contents_parse(SegmentContents *contents, guint8 *bytes, gsize size_byte
     ByteReader reader = byte_reader(bytes, size_bytes);
     SegmentFooter *footer = &contents->footer;
 
-    *contents = (SegmentContents){.bytes = bytes};
+    *contents = (SegmentContents){.bytes = bytes, .size_bytes = size_bytes};
     footer->event_count = bytes_get_u64(&reader);
     footer->quarantined_count = bytes_get_u64(&reader);
     footer->identity_sum = bytes_get_u64(&reader);
@@ -270,6 +290,16 @@ segment_contents_release(SegmentContents *contents)
     g_clear_pointer(&contents->ranges, g_array_unref);
     g_clear_pointer(&contents->unnumbered, g_ptr_array_unref);
     g_clear_pointer(&contents->counts, g_free);
-    g_clear_pointer(&contents->columns, g_free);
+    g_clear_pointer(&contents->begins, g_free);
     g_clear_pointer(&contents->bytes, g_free);
+}
+
+gsize
+segment_contents_size(const SegmentContents *contents)
+{
+    gsize bucket_count = (gsize)1 << contents->footer.bucket_bits;
+
+    return contents->size_bytes + contents->ranges->len * sizeof(SegmentRange) +
+           contents->unnumbered->len * sizeof(gpointer) +
+           bucket_count * (sizeof *contents->counts + sizeof *contents->begins);
 }

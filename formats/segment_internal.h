@@ -125,14 +125,17 @@ typedef struct {
     guint64 checksum;
 } SegmentColumnPlace;
 
-/* A footer as it was read. */
+/* A footer as it was read. A bill holds those of all segments, so places are kept as they stand in
+ * the file, in half of what they take as structs. */
 typedef struct {
-    guint8 *bytes; /* what texts borrow from */
+    guint8 *bytes; /* what texts and the table borrow from */
+    gsize size_bytes;
     SegmentFooter footer;
     GArray *ranges;
     GPtrArray *unnumbered;
-    guint32 *counts;             /* of events, by bucket */
-    SegmentColumnPlace *columns; /* [bucket * SEGMENT_COLUMNS + column] */
+    guint32 *counts;     /* of events, by bucket */
+    guint64 *begins;     /* where a bucket's columns begin in the file */
+    const guint8 *table; /* of buckets and columns */
 } SegmentContents;
 
 /* Returns FALSE when it is no footer; contents is to be released either way.
@@ -140,6 +143,10 @@ typedef struct {
 gboolean segment_contents_parse(SegmentContents *contents, guint8 *bytes, gsize size_bytes,
                                 guint64 columns_end);
 void segment_contents_release(SegmentContents *contents);
+gsize segment_contents_size(const SegmentContents *contents);
+/* Sets places to those of the bucket's columns. */
+void segment_contents_places(const SegmentContents *contents, guint bucket,
+                             SegmentColumnPlace places[SEGMENT_COLUMNS]);
 
 /* What blocks know of readers. */
 const SegmentContents *segment_reader_contents(const SegmentReader *reader);

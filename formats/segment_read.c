@@ -146,11 +146,9 @@ segment_reader_serial(const SegmentReader *reader)
 
 /* Checks one column, piece by piece. */
 static gboolean
-verify_column(SegmentReader *reader, guint bucket, guint column, XXH3_state_t *state,
-              guint8 *buffer, GError **error)
+verify_column(SegmentReader *reader, guint bucket, guint column, const SegmentColumnPlace *place,
+              XXH3_state_t *state, guint8 *buffer, GError **error)
 {
-    const SegmentColumnPlace *place = &reader->contents.columns[bucket * SEGMENT_COLUMNS + column];
-
     XXH3_64bits_reset_withSeed(state, segment_checksum_seed(bucket, column));
     for (gsize done = 0; done < place->size_bytes;) {
         gsize size = MIN(place->size_bytes - done, VERIFY_BYTES);
@@ -172,12 +170,20 @@ segment_reader_verify(SegmentReader *reader, GError **error)
     gboolean good = TRUE;
 
     g_assert(state);
-    for (guint i = 0; good && i < (guint)SEGMENT_COLUMNS << reader->contents.footer.bucket_bits;
-         i++)
-        good =
-            verify_column(reader, i / SEGMENT_COLUMNS, i % SEGMENT_COLUMNS, state, buffer, error);
+    for (guint bucket = 0; good && bucket >> reader->contents.footer.bucket_bits == 0; bucket++) {
+        SegmentColumnPlace places[SEGMENT_COLUMNS];
+        segment_contents_places(&reader->contents, bucket, places);
+        for (guint i = 0; good && i < SEGMENT_COLUMNS; i++)
+            good = verify_column(reader, bucket, i, &places[i], state, buffer, error);
+    }
     XXH3_freeState(state);
     return good;
+}
+
+gsize
+segment_reader_size(const SegmentReader *reader)
+{
+    return sizeof *reader + strlen(reader->path) + segment_contents_size(&reader->contents);
 }
 
 guint32
@@ -190,11 +196,13 @@ segment_bucket_count(const SegmentReader *reader, guint bucket)
 gsize
 segment_bucket_size(const SegmentReader *reader, guint bucket, guint32 columns)
 {
+    SegmentColumnPlace places[SEGMENT_COLUMNS];
     gsize size = 0;
 
     g_assert(bucket < 1u << reader->contents.footer.bucket_bits);
+    segment_contents_places(&reader->contents, bucket, places);
     for (guint column = 0; column < SEGMENT_COLUMNS; column++)
         if (columns & 1u << column)
-            size += reader->contents.columns[bucket * SEGMENT_COLUMNS + column].size_bytes;
+            size += places[column].size_bytes;
     return size;
 }

@@ -18,6 +18,8 @@ typedef struct {
     const ScanConfig *config;
     const ScanVisitor *visitor;
     gpointer data;
+    SegmentReader **readers;
+    gsize readers_bytes;
     guint range_bits;
     guint64 event_count; /* of all segments */
     guint next_range;    /* atomic: how many of this rank's are taken */
@@ -29,7 +31,6 @@ typedef struct {
 struct _ScanThread {
     Scan *scan;
     guint number;
-    SegmentReader **readers;
     BillRows *rows;
     ScanCounts counts;
 };
@@ -120,19 +121,22 @@ decoded_count(const Extent *extent, guint range_bits)
 }
 
 /* What a thread may hold of the identities of a range, and the same of the events that may have
- * copies. */
+ * copies. What the readers hold is not there; with very many segments they are let have more. */
 static gsize
-room_bytes(const ScanConfig *config)
+room_bytes(const Scan *scan)
 {
-    return config->memory_bytes / config->thread_count / 2;
+    gsize memory_bytes = scan->config->memory_bytes;
+    gsize left_bytes = memory_bytes - MIN(scan->readers_bytes, memory_bytes / 4 * 3);
+
+    return left_bytes / scan->config->thread_count / 2;
 }
 
 /* As many ranges as make the identities of one fit into a thread's memory; and beyond that as many
  * as cost next to nothing, since what fits into the cache is done several times as fast. */
 static guint
-choose_range_bits(const ScanConfig *config, const Extent *extent)
+choose_range_bits(const Scan *scan, const Extent *extent)
 {
-    guint64 room = MAX(1, room_bytes(config) / bill_rows_noted_size());
+    guint64 room = MAX(1, room_bytes(scan) / bill_rows_noted_size());
     guint bits = 0;
 
     while (bits < RANGE_BITS_MAX && extent->event_count >> bits > room)
@@ -242,13 +246,13 @@ run_range(ScanThread *thread, guint64 range, GError **error)
 
     bill_rows_begin(rows, scan->event_count >> scan->range_bits, range, scan->range_bits);
     for (guint i = 0; i < scan->config->segment_count; i++)
-        if (!bill_rows_note(rows, thread->readers[i], error))
+        if (!bill_rows_note(rows, scan->readers[i], error))
             return FALSE;
-    guint32 slice_count = bill_rows_sift(rows, room_bytes(scan->config));
+    guint32 slice_count = bill_rows_sift(rows, room_bytes(scan));
     for (guint32 slice = 0; slice < slice_count; slice++) {
         bill_rows_begin_slice(rows, slice);
         for (guint i = 0; i < scan->config->segment_count; i++)
-            if (!bill_rows_read(rows, thread->readers[i], i, error))
+            if (!bill_rows_read(rows, scan->readers[i], i, error))
                 return FALSE;
         if (!visit_compared(thread, error))
             return FALSE;
@@ -261,26 +265,11 @@ run_range(ScanThread *thread, guint64 range, GError **error)
 }
 
 static gboolean
-open_readers(ScanThread *thread, GError **error)
-{
-    const ScanConfig *config = thread->scan->config;
-
-    for (guint i = 0; i < config->segment_count; i++) {
-        thread->readers[i] = segment_reader_open(config->paths[i], error);
-        if (!thread->readers[i])
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
 run_ranges(ScanThread *thread, GError **error)
 {
     Scan *scan = thread->scan;
     guint64 range_count = 1ULL << scan->range_bits;
 
-    if (!open_readers(thread, error))
-        return FALSE;
     for (;;) {
         guint64 taken = (guint)g_atomic_int_add(&scan->next_range, 1);
         guint64 range = taken * scan->config->rank_count + scan->config->rank;
@@ -305,50 +294,55 @@ thread_main(gpointer data)
     GError *error = NULL;
 
     g_assert(scan);
-    thread->readers = g_new0(SegmentReader *, scan->config->segment_count + 1);
     BillRowsFor whom = {scan->config, scan->visitor, scan->data, thread, thread->number};
     thread->rows = bill_rows_new(&whom);
     if (!run_ranges(thread, &error))
         fail(scan, error);
     bill_rows_free(thread->rows);
     for (guint i = 0; i < scan->config->segment_count; i++)
-        g_clear_pointer(&thread->readers[i], segment_reader_free);
+        g_clear_pointer(&scan->readers[i], segment_reader_free);
     g_free(thread->readers);
     return NULL;
 }
 
+/* Opens the segments, and learns from their footers how much there is. */
 static gboolean
-measure(const ScanConfig *config, Extent *extent, GError **error)
+open_segments(Scan *scan, Extent *extent, GError **error)
 {
+    const ScanConfig *config = scan->config;
+
+    scan->readers = g_new0(SegmentReader *, config->segment_count + 1);
     for (guint i = 0; i < config->segment_count; i++) {
-        g_autoptr(SegmentReader) reader = segment_reader_open(config->paths[i], error);
-        if (!reader)
+        scan->readers[i] = segment_reader_open(config->paths[i], error);
+        if (!scan->readers[i])
             return FALSE;
-        const SegmentFooter *footer = segment_reader_footer(reader);
+        const SegmentFooter *footer = segment_reader_footer(scan->readers[i]);
         extent->event_count += footer->event_count;
         extent->by_bits[footer->bucket_bits] += footer->event_count;
+        scan->readers_bytes += segment_reader_size(scan->readers[i]);
     }
+    scan->event_count = extent->event_count;
     return TRUE;
 }
 
-gboolean
-scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer data,
-              ScanCounts *counts, GError **error)
+static void
+close_segments(Scan *scan)
 {
-    Scan scan = {.config = config, .visitor = visitor, .data = data};
+    for (guint i = 0; scan->readers[i]; i++)
+        segment_reader_free(scan->readers[i]);
+    g_free(scan->readers);
+}
+
+static void
+run_threads(Scan *scan, ScanCounts *counts)
+{
+    const ScanConfig *config = scan->config;
     g_autofree ScanThread *threads = g_new0(ScanThread, config->thread_count);
     g_autofree GThread **handles = g_new0(GThread *, config->thread_count);
 
-    Extent extent = {0};
-
-    memset(counts, 0, sizeof *counts);
-    if (!measure(config, &extent, error))
-        return FALSE;
-    scan.event_count = extent.event_count;
-    scan.range_bits = choose_range_bits(config, &extent);
-    g_mutex_init(&scan.lock);
+    g_mutex_init(&scan->lock);
     for (guint i = 0; i < config->thread_count; i++) {
-        threads[i].scan = &scan;
+        threads[i].scan = scan;
         threads[i].number = i;
         if (i > 0)
             handles[i] = g_thread_new("scan", thread_main, &threads[i]);
@@ -363,9 +357,25 @@ scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer dat
         counts->conflict_count += threads[i].counts.conflict_count;
         counts->identity_sum += threads[i].counts.identity_sum;
     }
-    g_mutex_clear(&scan.lock);
-    if (!scan.error)
-        return TRUE;
-    g_propagate_error(error, scan.error);
-    return FALSE;
+    g_mutex_clear(&scan->lock);
+}
+
+gboolean
+scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer data,
+              ScanCounts *counts, GError **error)
+{
+    Scan scan = {.config = config, .visitor = visitor, .data = data};
+    Extent extent = {0};
+    gboolean good = open_segments(&scan, &extent, error);
+
+    memset(counts, 0, sizeof *counts);
+    if (good) {
+        scan.range_bits = choose_range_bits(&scan, &extent);
+        run_threads(&scan, counts);
+        good = scan.error == NULL;
+        if (!good)
+            g_propagate_error(error, scan.error);
+    }
+    close_segments(&scan);
+    return good;
 }

@@ -16,10 +16,15 @@ awk '
         only["jansson.h"] = "^formats/json\\.c$"
         only["xxhash.h"] = "^formats/[^/]*\\.[ch]$"
         only["zstd.h"] = "^formats/compress\\.c$"
-        only["openssl/"] = "^formats/(sha256|minisign)\\.c$"
+        only["openssl/"] = "^formats/(sha256|minisign|api_key)\\.c$"
         only["archive"] = "^formats/tar(_[^/]*)?\\.c$"
         only["isa-l"] = "^formats/parity(_[^/]*)?\\.c$"
-        only["curl/"] = "^jobs/tier_s3(_[^/]*)?\\.[ch]$"
+        only["curl/"] = "^jobs/(tier_s3(_[^/]*)?|identity_fetch)\\.[ch]$"
+        only["lmdb.h"] = "^formats/identity_(snapshot|build)\\.c$"
+        only["sqlite3.h"] = "^jobs/(sqlite|keys_store(_[^/]*)?|queue_sqlite)\\.[ch]$"
+        only["amqp"] = "^jobs/queue_amqp(_[^/]*)?\\.[ch]$"
+        only["rabbitmq-c/"] = "^jobs/queue_amqp(_[^/]*)?\\.[ch]$"
+        only["microhttpd.h"] = "^tools/door/http(_[^/]*)?\\.[ch]$"
     }
     function fail(text) {
         printf "%s:%d: %s\n", FILENAME, FNR, text > "/dev/stderr"

@@ -1,0 +1,33 @@
+/* bulk_drain.h - the consumer of the queue: claims jobs, runs millrace-resize on them, and gives
+ * them their end. Any number of drains may run on any number of hosts; any may die at any time.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MILLRACE_JOBS_BULK_DRAIN_H
+#define MILLRACE_JOBS_BULK_DRAIN_H
+
+#include "jobs/bulk_job.h"
+#include "jobs/queue.h"
+
+typedef struct {
+    const char *sources;        /* as in BulkRequest; may be NULL */
+    const char *resize_program; /* path of millrace-resize */
+    const char *run_program;    /* path of millrace-run, used with a hostfile */
+    const char *hostfile;       /* may be NULL */
+    guint worker_count;         /* 0: the cores */
+    gint64 lease_us;
+    gboolean once;             /* ends when nothing waits; else when told to */
+    const volatile gint *stop; /* not 0: finish or give back what is in hand, and return */
+    void (*told)(const char *id, const char *what,
+                 gpointer data); /* one line a step; may be NULL */
+    gpointer told_data;
+} BulkDrain;
+
+typedef struct {
+    guint64 done, again, dead, skipped;
+} BulkDrained;
+
+/* Returns FALSE and MILLRACE_ERROR_UNAVAILABLE when the queue stays out of reach (it tries for a
+ * minute, with back-off). */
+gboolean bulk_drain(BulkJobs *jobs, Queue *queue, const BulkDrain *drain, BulkDrained *drained,
+                    GError **error);
+
+#endif
