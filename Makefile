@@ -105,9 +105,11 @@ PKGS_image     := $(VIPS_PKGS)
 PKGS_jobs      := $(MPI_PKGS) $(ARCHIVE_PKGS) $(KEYS_PKGS) $(QUEUE_PKGS)
 PKGS_door      := $(PKGS_jobs) $(DOOR_PKGS)
 
-# Small programs of the golden and fault tests and benches: peers, measures, damage; libvips alone.
-TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
-    $(wildcard $(foreach d,golden fault bench,tests/$(d)/*.c))))
+# Small programs of the golden and fault tests and benches: peers, measures, damage, with libvips
+# alone; and those that drive our own jobs.
+JOBS_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fault/*_driver.c tests/bench/auth_*.c))
+TEST_TOOLS := $(filter-out $(JOBS_TOOLS),$(patsubst %.c,$(BUILD)/%,$(filter-out %/torture.c,\
+    $(wildcard $(foreach d,golden fault bench,tests/$(d)/*.c)))))
 
 # Small programs of the MPI tests, on top of the engine.
 DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/mpi/*_driver.c))
@@ -137,6 +139,9 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $$(LINKED_$$(call folder_of,$$*))
 $(TEST_TOOLS): private PKGS := $(VIPS_PKGS)
 $(TEST_TOOLS): %: %.o
 	$(link)
+$(JOBS_TOOLS): private PKGS = $(PKGS_jobs)
+$(JOBS_TOOLS): %: %.o $(LINKED_jobs)
+	$(link)
 $(DRIVERS): private PKGS := $(MPI_PKGS)
 $(DRIVERS): %: %.o $(LINKED_mr)
 	$(link)
@@ -153,6 +158,9 @@ endef
 $(UNIT_TESTS:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.o): private PKGS := $(TEST_PKGS)
 $(IMAGE_OBJS) $(TEST_TOOLS:%=%.o): private PKGS := $(VIPS_PKGS)
 $(BUILD)/mr/comm_mpi.o: private PKGS := $(MPI_PKGS)
+# They carry these files within them.
+$(BUILD)/tools/door/page.o $(BUILD)/tools/door/openapi.o: $(wildcard tools/door/*.html \
+    tools/door/*.css tools/door/*.js tools/door/*.json)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -188,18 +196,18 @@ matching   = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1)
 RUN_TESTS  = BUILD='$(abspath $(BUILD))' SAN='$(SAN)' JOBS='$(JOBS)' tests/run.sh
 check: $(call matching,$(UNIT_TESTS) $(REPLAYS)) \
     $(if $(filter-out tests/lint/%,$(call matching,$(SCRIPTS))),all $(TEST_TOOLS) $(DRIVERS) \
-        $(TORTURERS))
+        $(JOBS_TOOLS) $(TORTURERS))
 	@$(RUN_TESTS) $(call matching,$(UNIT_TESTS) $(REPLAYS) $(SCRIPTS))
 
 golden: all $(TEST_TOOLS) ## compare with the programs that the golden tests take for their oracles
 	@$(RUN_TESTS) $(wildcard tests/golden/*.t)
 
-torture: all $(TEST_TOOLS) $(TORTURERS) ## the fault tests, with many more rounds
+torture: all $(TEST_TOOLS) $(JOBS_TOOLS) $(TORTURERS) ## the fault tests, with many more rounds
 	@MILLRACE_TORTURE=1 $(RUN_TESTS) $(wildcard tests/fault/*.t)
 
 bench: ## peers and us in one run, as ratios
 	@.ci/deps.sh build demo bench
-	$(MAKE_IN_PARALLEL) all $(TEST_TOOLS) $(DRIVERS)
+	$(MAKE_IN_PARALLEL) all $(TEST_TOOLS) $(DRIVERS) $(JOBS_TOOLS)
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
