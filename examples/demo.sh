@@ -59,7 +59,8 @@ verify=(millrace archive verify --from "$out/cold" --trust "$out/auditor.pub")
 show "${verify[@]}"
 "${verify[@]}"
 key=$(jq -r 'select(.customer == "acme").key' "$out"/cold/volumes/*.index | tail -n 1)
-restore=(millrace archive restore --from "$out/cold" --record "$key" -o "$out/restored")
+restore=(millrace archive restore --from "$out/cold" --trust "$out/auditor.pub" --record "$key"
+    -o "$out/restored")
 show "${restore[@]}"
 "${restore[@]}"
 show head -n 1 "$out/restored/$key"
