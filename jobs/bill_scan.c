@@ -299,9 +299,6 @@ thread_main(gpointer data)
     if (!run_ranges(thread, &error))
         fail(scan, error);
     bill_rows_free(thread->rows);
-    for (guint i = 0; i < scan->config->segment_count; i++)
-        g_clear_pointer(&scan->readers[i], segment_reader_free);
-    g_free(thread->readers);
     return NULL;
 }
 
