@@ -114,6 +114,11 @@ void door_problem(DoorExchange *exchange, DoorOutcome outcome, guint status, con
  * scope is privileged) and FALSE. */
 gboolean door_require(DoorExchange *exchange, guint32 scope);
 
+/* Takes the body of at most max_bytes, then calls body_done in an I/O thread. A larger one is
+ * answered with 413, one that cannot be kept with 503. FALSE: it was answered already, since its
+ * Content-Length says too much. */
+gboolean door_take_body(DoorExchange *exchange, guint64 max_bytes, void (*body_done)(void *));
+
 /* Handlers, called in an I/O thread when the headers are there. */
 void door_page(DoorExchange *exchange);    /* page.c: / and its parts */
 void door_openapi(DoorExchange *exchange); /* openapi.c: /openapi.json */

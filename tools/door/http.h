@@ -56,18 +56,26 @@ typedef struct {
 
 typedef struct {
     const char *listen; /* "127.0.0.1:8080", "[::1]:0" */
+    /* Bodies that may be larger than HTTP_MEMORY_BODY_MAX go to files without a name in this
+     * folder; NULL: all are kept in memory. */
+    const char *spool_dir;
     guint threads;
     guint connections_max;
-    gint64 header_deadline_us; /* from the connection's first byte, or the last answer */
-    gint64 body_deadline_us;
-    gint64 answer_deadline_us; /* for a client to read it */
+    gint64 header_deadline_us; /* from the connection's, or the request's, first byte */
+    gint64 body_deadline_us;   /* and HTTP_SECOND_BYTES of a large body have a second more */
+    gint64 answer_deadline_us; /* for a client to read it; large ones likewise */
+    gint64 idle_us;            /* from one answer to the next request's first byte */
 } HttpLimits;
+
+#define HTTP_MEMORY_BODY_MAX (1 << 20)
+#define HTTP_SECOND_BYTES    (32 << 10)
 
 /* Listens and serves. NULL and MILLRACE_ERROR_CANT_CREATE (the address), MILLRACE_ERROR_USAGE. */
 Http *http_start(const HttpLimits *limits, const HttpHandler *handler, GError **error);
 /* The port it listens on, when 0 was asked for. */
 guint16 http_port(const Http *http);
-/* Takes no more connections; those that are open live on, and each answer closes its own. */
+/* Takes no more connections; those that are open live on until they are idle, and each answer
+ * closes its own. */
 void http_quiesce(Http *http);
 guint http_connection_count(const Http *http);
 /* Ends all. Every request that was suspended must have been answered. */
@@ -93,17 +101,22 @@ guint64 http_body_announced(HttpRequest *request);
 void http_set_data(HttpRequest *request, gpointer data);
 gpointer http_get_data(const HttpRequest *request);
 
-/* Lets the body come; more than max_bytes is answered with too_large, which is called in its stead
- * of body_done() and must answer. */
+/* Lets the body come; when it is more than max_bytes, or cannot be kept (http_body_errno()),
+ * too_large is called in the stead of body_done(), and must answer at once. */
 void http_take_body(HttpRequest *request, guint64 max_bytes,
                     void (*too_large)(HttpRequest *request, gpointer data));
 /* Bytes of the body that have come. */
 guint64 http_body_bytes(const HttpRequest *request);
-/* The memory file with the body; -1 when there is none. Borrowed until ended(). */
+/* The file with the body; -1 when it is empty. Borrowed until ended(). */
 int http_body_fd(const HttpRequest *request);
+/* Why the body could not be kept (ENOSPC, EMFILE); 0 when it could. */
+int http_body_errno(const HttpRequest *request);
+/* Has the client gone, so that nobody waits for the answer? A system call. Any thread, before the
+ * answer. */
+gboolean http_client_is_gone(const HttpRequest *request);
 
 /* Gives the answer, once; from any thread. The request must not be touched afterwards but by
- * ended(). */
+ * ended(). An answer that comes before a body was taken closes the connection. */
 void http_answer(HttpRequest *request, const HttpAnswer *answer);
 
 #endif
