@@ -27,7 +27,8 @@ void usage_log_put(UsageLog *log, const UsageEvent *event, UsageLogged logged, g
 /* Events that are durable by now; and not yet. */
 guint64 usage_log_count(const UsageLog *log);
 guint64 usage_log_pending(const UsageLog *log);
-/* Did the last write fail? Then nothing should be begun that ends in an event. */
+/* Did the last write fail? Then nothing should be begun that ends in an event. The log looks by
+ * itself, twice a second, whether the disk has room again. */
 gboolean usage_log_failing(const UsageLog *log);
 /* Microseconds that the last fdatasync took. */
 guint64 usage_log_sync_us(const UsageLog *log);
