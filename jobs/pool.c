@@ -238,13 +238,26 @@ worker_send(Worker *worker)
     worker_wire_send(worker->socket_fd, task->request, task->fds, task->fd_count);
 }
 
+/* A worker has read hostile bytes, and what it says is checked. */
+static gboolean
+reply_holds(const Task *task, const GByteArray *message, WorkerReply *reply)
+{
+    const PoolOwner *owner = &task->owner;
+
+    if (!worker_reply_decode(message->data, message->len, reply))
+        return FALSE;
+    if (reply->class != ROW_OK)
+        return TRUE;
+    return reply->output_count + 1 == task->fd_count &&
+           (!owner->holds || owner->holds(reply, owner->data));
+}
+
 static void
 worker_answered(Worker *worker, const GByteArray *message)
 {
     WorkerReply reply;
 
-    if (!worker_reply_decode(message->data, message->len, &reply) ||
-        (reply.class == ROW_OK && reply.output_count + 1 != worker->task->fd_count)) {
+    if (!reply_holds(worker->task, message, &reply)) {
         memset(&reply, 0, sizeof reply);
         reply.class = ROW_WORKER_CRASH;
         g_strlcpy(reply.message, "the worker answered with nonsense", sizeof reply.message);
@@ -388,6 +401,12 @@ pool_new(const char *worker_program, guint worker_count, gint64 deadline_us)
     for (guint i = 0; i < worker_count; i++)
         pool->workers[i].pool = pool;
     return pool;
+}
+
+void
+pool_set_deadline(Pool *pool, gint64 deadline_us)
+{
+    pool->deadline_us = deadline_us;
 }
 
 void

@@ -23,6 +23,9 @@ Pool *pool_new(const char *worker_program, guint worker_count, gint64 deadline_u
 void pool_free(Pool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)
 
+/* For what workers are given from now on. */
+void pool_set_deadline(Pool *pool, gint64 deadline_us);
+
 /* How many submissions it can take now: one for each worker that has nothing to do, and as many
  * more to wait as there are workers, so that one that answers is given its next row at once. */
 guint pool_free_count(const Pool *pool);
@@ -33,6 +36,9 @@ typedef struct {
     /* Called when a worker has died of the row, before it is tried again. Returns FALSE and error
      * when it should not be, which done is then told. May be NULL. */
     gboolean (*died)(gpointer data, GError **error);
+    /* Is a reply of ROW_OK true, as far as the owner can see? A worker that says what is not so has
+     * been taken over: it is ended, and the row is ROW_WORKER_CRASH. May be NULL. */
+    gboolean (*holds)(const WorkerReply *reply, gpointer data);
     guint deaths; /* of workers at this row in earlier runs */
     gpointer data;
 } PoolOwner;
