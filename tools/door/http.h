@@ -72,6 +72,9 @@ typedef struct {
 
 /* Listens and serves. NULL and MILLRACE_ERROR_CANT_CREATE (the address), MILLRACE_ERROR_USAGE. */
 Http *http_start(const HttpLimits *limits, const HttpHandler *handler, GError **error);
+/* A listening socket for "HOST:PORT" or "[V6]:PORT"; port: (out). -1 and the errors of
+ * http_start(). */
+int http_listen(const char *listen_at, guint16 *port, GError **error);
 /* The port it listens on, when 0 was asked for. */
 guint16 http_port(const Http *http);
 /* Takes no more connections; those that are open live on until they are idle, and each answer
