@@ -117,7 +117,9 @@ scan(BillRun *run, ScanCounts *counts, GError **error)
         .seen_to_us = run->config->period.end_us,
         .stop = run->config->stop,
     };
-    gboolean good = scan_segments(&config, &bill_conflicts_visitor, run->conflicts, counts, error);
+    gboolean good =
+        scan_segments(&config, &bill_conflicts_visitor, run->conflicts, counts, error) &&
+        meter_flush(run->meter, error);
     meter_finish(run->meter);
     return good;
 }

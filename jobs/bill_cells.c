@@ -1,51 +1,80 @@
-/* bill_cells.c - an array that grows by doubling, aligned to lines of the cache, and in large pages
- * once it is larger than some of them.
+/* bill_cells.c - an array in one piece of memory whose size is fixed beforehand, in large pages
+ * once it is larger than some of them. Pages that were never used cost nothing.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/bill_cells.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LINE_BYTES = 64, HUGE_BYTES = 2 << 20, ROOM_MIN = 256 };
+enum { LINE_BYTES = 64, HUGE_MIN_BYTES = 16 << 20, ROOM_MIN = 256 };
 #define LINE_CELLS (LINE_BYTES / sizeof(BillCell))
+#define ROOM_MAX   ((gsize)G_MAXUINT32 - 1) /* so that guint32 tells which */
 
 static void
-grow(BillCells *cells, gsize count)
+take_memory(BillCells *cells, gsize room)
 {
-    gsize room = MAX(count, MAX(ROOM_MIN, cells->room * 2));
-    gsize size = (room * sizeof(BillCell) + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
-    gboolean huge = size >= 2 * (gsize)HUGE_BYTES;
-    void *memory = NULL;
-
-    if (posix_memalign(&memory, huge ? HUGE_BYTES : LINE_BYTES, size) != 0)
+    cells->room = CLAMP(room, ROOM_MIN, ROOM_MAX);
+    gsize size = cells->room * sizeof(BillCell);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
         g_error("no room for %zu bytes", size);
-    if (huge)
+    /* Cells are visited at random, and most of that time goes into finding pages. */
+    if (size >= HUGE_MIN_BYTES)
         madvise(memory, size, MADV_HUGEPAGE);
-    if (cells->cells)
-        memcpy(memory, cells->cells, cells->count * sizeof(BillCell));
-    free(cells->cells);
     cells->cells = memory;
-    cells->room = room;
 }
 
-gsize
-bill_cells_add(BillCells *cells, guint count)
+void
+bill_cells_init(BillCells *cells, gsize memory_bytes)
+{
+    *cells = (BillCells){0};
+    take_memory(cells, memory_bytes / sizeof(BillCell));
+}
+
+void
+bill_cells_release(BillCells *cells)
+{
+    if (cells->cells)
+        munmap(cells->cells, cells->room * sizeof(BillCell));
+    *cells = (BillCells){0};
+}
+
+/* Where so many would begin. */
+static gsize
+place_of(const BillCells *cells, guint count)
 {
     gsize first = cells->count;
 
     if (count <= LINE_CELLS && first % LINE_CELLS + count > LINE_CELLS)
         first += LINE_CELLS - first % LINE_CELLS;
-    if (first + count > cells->room || !cells->cells)
-        grow(cells, first + count);
-    memset(cells->cells + cells->count, 0, (first + count - cells->count) * sizeof(BillCell));
-    cells->count = first + count;
     return first;
+}
+
+gboolean
+bill_cells_has_room(const BillCells *cells, guint count)
+{
+    return cells->count == 0 || place_of(cells, count) + count <= cells->room;
+}
+
+guint32
+bill_cells_add(BillCells *cells, guint count)
+{
+    gsize first = place_of(cells, count);
+
+    g_assert(bill_cells_has_room(cells, count));
+    if (first + count > cells->room) {
+        bill_cells_release(cells);
+        take_memory(cells, count);
+        g_assert(count <= cells->room);
+    }
+    memset(cells->cells + first, 0, count * sizeof(BillCell));
+    cells->count = first + count;
+    return (guint32)first;
 }
 
 void
 bill_cells_clear(BillCells *cells)
 {
-    free(cells->cells);
-    *cells = (BillCells){0};
+    cells->count = 0;
 }

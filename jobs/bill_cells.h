@@ -12,18 +12,23 @@ typedef struct {
     gint64 event_count;
 } BillCell;
 
-/* All zero at first. */
 typedef struct {
-    BillCell *cells;
+    BillCell *cells; /* they never move while there are any */
     gsize count;
     gsize room;
 } BillCells;
 
-/* Adds so many cells, all zero, for one customer: within one line of the cache if they fit. Cells
- * that are there may move.
+/* memory_bytes: what they take at most, but for one customer with more cells than that. It is taken
+ * from the system as it is used. */
+void bill_cells_init(BillCells *cells, gsize memory_bytes);
+void bill_cells_release(BillCells *cells);
+
+/* May so many be added? When there are none they always may. */
+gboolean bill_cells_has_room(const BillCells *cells, guint count);
+/* Adds so many cells, all zero, for one customer: within one line of the cache if they fit.
  * Returns: the index of the first. */
-gsize bill_cells_add(BillCells *cells, guint count);
-/* Forgets all of them, and gives the memory back. */
+guint32 bill_cells_add(BillCells *cells, guint count);
+/* Forgets all of them. */
 void bill_cells_clear(BillCells *cells);
 
 #endif

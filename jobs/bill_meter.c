@@ -2,52 +2,22 @@
  * What depends on type, op, format and status alone is worked out once a class; what depends on the
  * customer, once a customer. An event then costs a few additions in cells that lie together.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "jobs/bill_meter.h"
+#include "jobs/bill_meter_internal.h"
 
 #include <string.h>
 
 #include "formats/error.h"
 #include "formats/fingerprint.h"
 #include "formats/price_find.h"
-#include "jobs/bill_cells.h"
-#include "jobs/bill_plan.h"
+
+/* A thread's memory goes to cells, and to the names of customers. */
+enum { MEMORY_PARTS = 8, CELLS_PARTS = 5 };
 
 /* A class's note. */
 typedef struct {
     BillOp *op;
     guint64 skus[METER_PERIODS_MAX]; /* masks of those that match */
 } ClassNote;
-
-/* Small, since one is looked up for every event. */
-typedef struct {
-    guint32 plan; /* index into the thread's */
-    guint32 first_cell;
-} Customer;
-
-typedef struct {
-    const Meter *meter;
-    GArray *customers; /* of Customer, by the thread's numbers */
-    BillCells cells;
-    GHashTable *own_plans; /* customer -> BillPlan, of those with prices of their own */
-    GPtrArray *plans;      /* of BillPlan, by their numbers; 0 is everybody else's */
-    BillOps *ops;
-    GHashTable *names; /* of writers seen */
-    GByteArray *key;
-    guint8 *moved; /* by closed period, see meter_moved() */
-    MeterCounts counts;
-    __int128 totals[PRICEBOOK_SKUS_MAX];
-    guint64 hash;
-} MeterThread;
-
-struct _Meter {
-    MeterConfig config;
-    BillPlan plan;   /* of everybody else */
-    guint32 numbers; /* mask of those that events have */
-    gint cpu_number;
-    gint wall_number;
-    MeterThread *threads;
-    MeterThread sum; /* after meter_finish() */
-};
 
 guint32
 meter_numbers(const MeterPeriod *periods, guint period_count)
@@ -73,8 +43,11 @@ plan_free(gpointer data)
 static void
 thread_init(MeterThread *thread, const Meter *meter)
 {
+    gsize memory_bytes = meter->config.memory_bytes / meter->config.thread_count;
+
     thread->meter = meter;
-    thread->customers = g_array_new(FALSE, FALSE, sizeof(Customer));
+    thread->customers = g_array_new(FALSE, FALSE, sizeof(MeterCustomer));
+    bill_cells_init(&thread->cells, memory_bytes / MEMORY_PARTS * CELLS_PARTS);
     thread->own_plans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, plan_free);
     thread->plans = g_ptr_array_new();
     g_ptr_array_add(thread->plans, (gpointer)&meter->plan);
@@ -88,7 +61,8 @@ static void
 thread_clear(MeterThread *thread)
 {
     g_array_unref(thread->customers);
-    bill_cells_clear(&thread->cells);
+    g_clear_pointer(&thread->numbers, bill_customers_free);
+    bill_cells_release(&thread->cells);
     g_hash_table_unref(thread->own_plans);
     g_ptr_array_unref(thread->plans);
     bill_ops_free(thread->ops);
@@ -179,37 +153,47 @@ find_plan(MeterThread *thread, const char *name)
     return plan;
 }
 
-static const Customer *
-find_customer(MeterThread *thread, const ScanThread *scan, guint32 number)
+/* The customer with cells. Where there is no room for them, all that there are go their way first.
+ * Returns NULL and error. */
+static const MeterCustomer *
+find_customer(MeterThread *thread, ScanThread *scan, guint thread_number, guint32 number,
+              GError **error)
 {
-    while (thread->customers->len <= number) {
+    while (G_UNLIKELY(thread->customers->len <= number)) {
         const char *name = scan_customer(scan, thread->customers->len);
-        const BillPlan *plan = find_plan(thread, name);
-        gsize first_cell = bill_cells_add(&thread->cells, plan->cell_count);
-        Customer customer = {plan->number, (guint32)first_cell};
-        g_assert(first_cell <= G_MAXUINT32);
+        MeterCustomer customer = {find_plan(thread, name)->number, METER_NO_CELLS};
         g_array_append_val(thread->customers, customer);
     }
-    return &g_array_index(thread->customers, Customer, number);
+    MeterCustomer *customer = &g_array_index(thread->customers, MeterCustomer, number);
+    if (G_LIKELY(customer->first_cell != METER_NO_CELLS))
+        return customer;
+    const BillPlan *plan = thread->plans->pdata[customer->plan];
+    if (!bill_cells_has_room(&thread->cells, plan->cell_count) &&
+        !meter_flush_cells(thread, scan, thread_number, error))
+        return NULL;
+    customer->first_cell = bill_cells_add(&thread->cells, plan->cell_count);
+    return customer;
 }
 
-static gboolean
-overflow(const ScanThread *scan, const ScanEvent *event, const PriceSku *sku, GError **error)
+gboolean
+meter_overflow(const char *customer, const PriceSku *sku, GError **error)
 {
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
                 "customer \"%s\": SKU \"%s\": the sum of %s is above 9223372036854775807; look for "
                 "events with impossible counts (millrace usage cat --customer)",
-                scan_customer(scan, event->customer), sku->name, sku->quantity_name);
+                customer, sku->name, sku->quantity_name);
     return FALSE;
 }
 
 /* Adds the event to the SKUs that match and have a price at its time. */
 static gboolean
-add_to_skus(MeterThread *thread, const ScanThread *scan, const ScanEvent *event, guint p,
+add_to_skus(MeterThread *thread, ScanThread *scan, guint number, const ScanEvent *event, guint p,
             gboolean *priced, GError **error)
 {
     const ClassNote *note = event->class->note;
-    const Customer *customer = find_customer(thread, scan, event->customer);
+    const MeterCustomer *customer = find_customer(thread, scan, number, event->customer, error);
+    if (!customer)
+        return FALSE;
     const BillPlan *plan = thread->plans->pdata[customer->plan];
     BillCell *cells = &thread->cells.cells[customer->first_cell];
 
@@ -223,8 +207,8 @@ add_to_skus(MeterThread *thread, const ScanThread *scan, const ScanEvent *event,
         gint64 quantity = sku->number < 0 ? 1 : event->numbers[sku->number];
         BillCell *cell = &cells[sku->first_cell + (guint)v];
         if (__builtin_add_overflow(cell->metered, quantity, &cell->metered))
-            return overflow(scan, event, pricebook_sku(thread->meter->config.periods[p].book, i),
-                            error);
+            return meter_overflow(scan_customer(scan, event->customer),
+                                  pricebook_sku(thread->meter->config.periods[p].book, i), error);
         cell->event_count++;
         *priced = TRUE;
         if (p == 0)
@@ -268,7 +252,7 @@ meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *even
     for (guint p = 0; p < config->period_count; p++) {
         if (!is_within(&config->periods[p].period, event->time_us))
             continue;
-        if (!add_to_skus(thread, scan, event, p, &priced, error))
+        if (!add_to_skus(thread, scan, number, event, p, &priced, error))
             return FALSE;
         if (p > 0) {
             gboolean late = config->late[event->segment] >> p & 1;
@@ -298,33 +282,11 @@ meter_expect(gpointer data, guint number, guint32 soon, guint32 later)
     const MeterThread *thread = &meter->threads[number];
 
     if (later < thread->customers->len)
-        __builtin_prefetch(&g_array_index(thread->customers, Customer, later));
-    if (soon < thread->customers->len)
-        __builtin_prefetch(
-            &thread->cells.cells[g_array_index(thread->customers, Customer, soon).first_cell]);
-}
-
-gsize
-meter_key(GByteArray *key, const char *customer, char kind, guint period, guint sku, guint version)
-{
-    gsize group_bytes = strlen(customer) + 1;
-    const guint8 rest[] = {(guint8)kind, (guint8)(period >> 8),  (guint8)period, (guint8)(sku >> 8),
-                           (guint8)sku,  (guint8)(version >> 8), (guint8)version};
-
-    g_byte_array_set_size(key, 0);
-    g_byte_array_append(key, (const guint8 *)customer, (guint)group_bytes);
-    g_byte_array_append(key, rest, sizeof rest);
-    return group_bytes;
-}
-
-guint64
-meter_record_hash(const guint8 *key, gsize key_size_bytes, const gint64 *sums)
-{
-    guint64 hash = 0;
-
-    for (guint i = 0; i < METER_SUM_COUNT; i++)
-        hash += fingerprint_seeded(key, key_size_bytes, i) * (guint64)sums[i];
-    return hash;
+        __builtin_prefetch(&g_array_index(thread->customers, MeterCustomer, later));
+    if (soon < thread->customers->len) {
+        guint32 first = g_array_index(thread->customers, MeterCustomer, soon).first_cell;
+        __builtin_prefetch(&thread->cells.cells[MIN(first, thread->cells.count)]);
+    }
 }
 
 guint64
@@ -334,58 +296,25 @@ meter_hash(const Meter *meter)
 }
 
 static gboolean
-flush_customer(MeterThread *thread, guint number, const char *name, const Customer *customer,
-               GError **error)
-{
-    const MeterConfig *config = &thread->meter->config;
-    const BillPlan *plan = thread->plans->pdata[customer->plan];
-    const BillCell *cells = &thread->cells.cells[customer->first_cell];
-
-    for (guint p = 0; p < config->period_count; p++) {
-        guint sku_count = pricebook_sku_count(config->periods[p].book);
-        for (guint i = 0; i < sku_count; i++) {
-            const BillPlanSku *sku = &plan->skus[p][i];
-            for (guint v = 0; v < sku->version_count; v++) {
-                const BillCell *cell = &cells[sku->first_cell + v];
-                const gint64 sums[METER_SUM_COUNT] = {cell->metered, cell->event_count};
-                if (cell->event_count == 0)
-                    continue;
-                gsize group_bytes = meter_key(thread->key, name, METER_KIND_USAGE, p, i, v);
-                thread->hash += meter_record_hash(thread->key->data, thread->key->len, sums);
-                if (!reduce_add(config->reduce, number, thread->key->data, thread->key->len,
-                                group_bytes, sums, error))
-                    return FALSE;
-            }
-        }
-    }
-    return TRUE;
-}
-
-static gboolean
-flush(MeterThread *thread, ScanThread *scan, guint number, GError **error)
-{
-    for (guint i = 0; i < thread->customers->len; i++)
-        if (!flush_customer(thread, number, scan_customer(scan, i),
-                            &g_array_index(thread->customers, Customer, i), error))
-            return FALSE;
-    g_array_set_size(thread->customers, 0);
-    bill_cells_clear(&thread->cells);
-    scan_customers_clear(scan);
-    return TRUE;
-}
-
-static gboolean
 meter_range_done(gpointer data, ScanThread *scan, guint number, gboolean last, GError **error)
 {
     Meter *meter = data;
     MeterThread *thread = &meter->threads[number];
-    gsize held_bytes = scan_customers_size(scan) + thread->customers->len * sizeof(Customer) +
-                       thread->cells.count * sizeof(BillCell);
+    gsize held_bytes = scan_customers_size(scan) + thread->customers->len * sizeof(MeterCustomer);
+    gsize memory_bytes = meter->config.memory_bytes / meter->config.thread_count;
 
     scan_seen_writers(scan, thread->names);
-    if (!last && held_bytes <= meter->config.memory_bytes / meter->config.thread_count)
+    if (last) {
+        thread->numbers = scan_customers_steal(scan);
         return TRUE;
-    return flush(thread, scan, number, error);
+    }
+    if (held_bytes <= memory_bytes / MEMORY_PARTS * (MEMORY_PARTS - CELLS_PARTS))
+        return TRUE;
+    if (!meter_flush_cells(thread, scan, number, error))
+        return FALSE;
+    g_array_set_size(thread->customers, 0);
+    scan_customers_clear(scan);
+    return TRUE;
 }
 
 const ScanVisitor meter_visitor = {.class_new = meter_class_new,

@@ -57,7 +57,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Meter, meter_free)
 guint32 meter_numbers(const MeterPeriod *periods, guint period_count);
 /* The visitor's data is the Meter. */
 extern const ScanVisitor meter_visitor;
-/* Adds up what the threads have seen. To be called once after the scan. */
+/* After the scan: sends what is still with the threads to the Reduce. Returns FALSE and error: a
+ * sum is too large, or that of reduce_add(). */
+gboolean meter_flush(Meter *meter, GError **error);
+/* Adds up what the threads have counted. To be called once, at the end. */
 void meter_finish(Meter *meter);
 
 /* After meter_finish(), of this rank. */

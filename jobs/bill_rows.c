@@ -97,7 +97,7 @@ bill_rows_new(const BillRowsFor *whom)
 void
 bill_rows_free(BillRows *rows)
 {
-    bill_customers_free(rows->customers);
+    g_clear_pointer(&rows->customers, bill_customers_free);
     interner_free(rows->sources);
     bill_writers_free(rows->writers);
     bill_classes_free(rows->classes);
@@ -433,6 +433,12 @@ BillCustomers *
 bill_rows_customers(BillRows *rows)
 {
     return rows->customers;
+}
+
+BillCustomers *
+bill_rows_steal_customers(BillRows *rows)
+{
+    return g_steal_pointer(&rows->customers);
 }
 
 const Interner *

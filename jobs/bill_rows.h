@@ -45,6 +45,8 @@ gboolean bill_rows_read(BillRows *rows, SegmentReader *reader, guint segment, GE
 const ScanCounts *bill_rows_counts(const BillRows *rows);
 const Dedupe *bill_rows_dedupe(const BillRows *rows);
 BillCustomers *bill_rows_customers(BillRows *rows);
+/* Returns: (transfer full); nothing is read afterwards. */
+BillCustomers *bill_rows_steal_customers(BillRows *rows);
 const Interner *bill_rows_sources(const BillRows *rows);
 const BillWriters *bill_rows_writers(const BillRows *rows);
 const ScanClass *bill_rows_class(const BillRows *rows, guint32 class);

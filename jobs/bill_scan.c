@@ -90,6 +90,12 @@ scan_customers_clear(ScanThread *thread)
     bill_customers_clear(bill_rows_customers(thread->rows));
 }
 
+BillCustomers *
+scan_customers_steal(ScanThread *thread)
+{
+    return bill_rows_steal_customers(thread->rows);
+}
+
 static void
 fail(Scan *scan, GError *error)
 {

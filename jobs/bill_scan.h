@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "formats/segment.h"
+#include "jobs/bill_customers.h"
 
 #define SCAN_ID_CHARS_MAX 65536 /* what an id can be in a line */
 
@@ -81,6 +82,9 @@ guint32 scan_customer_count(const ScanThread *thread);
 gsize scan_customers_size(const ScanThread *thread);
 /* Forgets the customers' numbers; within range_done() only. */
 void scan_customers_clear(ScanThread *thread);
+/* Returns: (transfer full) the customers, of which the thread has none from then on; within the
+ * last range_done() only. */
+BillCustomers *scan_customers_steal(ScanThread *thread);
 
 /* What is done with the events. Calls come from several threads; number is 0 to thread_count - 1,
  * and calls of one number come one after the other. */

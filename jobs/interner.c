@@ -181,6 +181,12 @@ interner_text_size(const Interner *interner, guint32 number)
 }
 
 guint32
+interner_hash(const Interner *interner, guint32 number)
+{
+    return g_array_index(interner->entries, Entry, number).hash;
+}
+
+guint32
 interner_count(const Interner *interner)
 {
     return interner->entries->len;

@@ -21,6 +21,8 @@ void interner_add_all(Interner *interner, const char *const *texts, const guint3
 /* The text with a NUL behind it; borrowed until interner_clear() or interner_free(). */
 const char *interner_text(const Interner *interner, guint32 number);
 gsize interner_text_size(const Interner *interner, guint32 number);
+/* A hash of the text, the same in every interner of the process. */
+guint32 interner_hash(const Interner *interner, guint32 number);
 
 guint32 interner_count(const Interner *interner);
 /* Bytes that it holds, for budgets. */

@@ -2,6 +2,7 @@
  * Records are appended from its beginning; the slots that find them lie at its end and grow toward
  * them. There are at least two slots of 8 bytes for each record, so that the entries of 16 bytes
  * that sorting needs fit into the place of the slots. Pages that were never used cost nothing.
+ * As long as keys come in ascending order there are no slots: nothing needs to be found, or sorted.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mr/reduce_table.h"
 
@@ -33,6 +34,8 @@ struct _ReduceTable {
     guint64 *slots;
     gsize slot_count; /* a power of 2 */
     gsize count;
+    gboolean ascending; /* the records are in their order, and there is room for slots, but none */
+    guint32 last_at;    /* then, where the last record is */
     gboolean sorted;
     /* Looking up a record means to wait for memory, twice. So a few wait for it together. */
     Waiting waiting[WAITING_MAX];
@@ -79,8 +82,7 @@ reduce_table_clear(ReduceTable *table)
     table->waiting_bytes = 0;
     table->sorted = FALSE;
     table->slot_count = SLOTS_FIRST;
-    table->slots = slots_at_end(table, SLOTS_FIRST);
-    memset(table->slots, 0, SLOTS_FIRST * sizeof *table->slots);
+    table->ascending = TRUE;
 }
 
 ReduceTable *
@@ -137,13 +139,13 @@ make_slot(guint64 hash, gsize at_bytes)
     return hash >> 32 << 32 | at_bytes / UNIT_BYTES;
 }
 
-/* Twice the slots, filled by going through the records. */
+/* Makes slots, by going through the records. */
 static void
-grow_slots(ReduceTable *table)
+fill_slots(ReduceTable *table, gsize slot_count)
 {
-    gsize mask = table->slot_count * 2 - 1;
+    gsize mask = slot_count - 1;
 
-    table->slot_count *= 2;
+    table->slot_count = slot_count;
     table->slots = slots_at_end(table, table->slot_count);
     memset(table->slots, 0, table->slot_count * sizeof *table->slots);
     for (gsize at = UNIT_BYTES; at < table->used_bytes;) {
@@ -188,7 +190,7 @@ settle(ReduceTable *table, const Waiting *waiting, GError **error)
         return reduce_record_add(record_at(table, (guint32)*slot)->sums, record->sums,
                                  table->sum_count, key, key_size, error);
     if (slots_for(table, table->count + 1) > table->slot_count) {
-        grow_slots(table);
+        fill_slots(table, table->slot_count * 2);
         slot = find_slot(table, waiting->hash, key, key_size);
     }
     record->turn = reduce_turn(key, waiting->group_size_bytes, table->rank, table->size);
@@ -217,6 +219,54 @@ settle_all(ReduceTable *table, GError **error)
     return TRUE;
 }
 
+/* Is a record above the last one? */
+static gboolean
+is_above(const ReduceTable *table, guint turn, const void *key, gsize key_size_bytes)
+{
+    const ReduceStored *last = record_at(table, table->last_at);
+    gsize common_bytes = MIN(last->key_size_bytes, key_size_bytes);
+
+    if (turn != last->turn)
+        return turn > last->turn;
+    int order = common_bytes > 0 ? memcmp(key, key_of(table, last), common_bytes) : 0;
+    return order != 0 ? order > 0 : key_size_bytes > last->key_size_bytes;
+}
+
+/* Puts down what a record is made of, but for its turn. */
+static ReduceStored *
+put_record(const ReduceTable *table, guint32 at, const void *key, gsize key_size_bytes,
+           const gint64 *sums)
+{
+    ReduceStored *record = record_at(table, at);
+
+    record->key_size_bytes = (guint32)key_size_bytes;
+    memcpy(record->sums, sums, table->sum_count * sizeof *sums);
+    if (key_size_bytes > 0)
+        memcpy(key_of(table, record), key, key_size_bytes);
+    return record;
+}
+
+/* Appends a record if it is above all that are there. Returns FALSE when it is not, and from then
+ * on they come in any order. There is room for it. */
+static gboolean
+append_above(ReduceTable *table, const void *key, gsize key_size_bytes, gsize group_size_bytes,
+             const gint64 *sums)
+{
+    guint turn = reduce_turn(key, group_size_bytes, table->rank, table->size);
+
+    if (table->count > 0 && !is_above(table, turn, key, key_size_bytes)) {
+        table->ascending = FALSE;
+        fill_slots(table, table->slot_count);
+        return FALSE;
+    }
+    table->slot_count = slots_for(table, table->count + 1);
+    table->last_at = (guint32)(table->used_bytes / UNIT_BYTES);
+    put_record(table, table->last_at, key, key_size_bytes, sums)->turn = turn;
+    table->used_bytes += record_size_bytes(table, key_size_bytes);
+    table->count++;
+    return TRUE;
+}
+
 ReduceTableResult
 reduce_table_add(ReduceTable *table, const void *key, gsize key_size_bytes, gsize group_size_bytes,
                  const gint64 *sums, GError **error)
@@ -229,12 +279,10 @@ reduce_table_add(ReduceTable *table, const void *key, gsize key_size_bytes, gsiz
         return REDUCE_TABLE_FAILED;
     if (!has_room(table, size))
         return REDUCE_TABLE_FULL;
+    if (table->ascending && append_above(table, key, key_size_bytes, group_size_bytes, sums))
+        return REDUCE_TABLE_ADDED;
     guint32 at = (guint32)((table->used_bytes + table->waiting_bytes) / UNIT_BYTES);
-    ReduceStored *record = record_at(table, at);
-    record->key_size_bytes = (guint32)key_size_bytes;
-    memcpy(record->sums, sums, table->sum_count * sizeof *sums);
-    if (key_size_bytes > 0)
-        memcpy(key_of(table, record), key, key_size_bytes);
+    const ReduceStored *record = put_record(table, at, key, key_size_bytes, sums);
     Waiting *waiting = &table->waiting[table->waiting_count++];
     *waiting =
         (Waiting){.hash = fingerprint_seeded(key_of(table, record), key_size_bytes, table->seed),
@@ -266,6 +314,9 @@ reduce_table_sort(ReduceTable *table, GError **error)
 
     if (table->sorted)
         return TRUE;
+    table->sorted = table->ascending;
+    if (table->sorted)
+        return TRUE;
     if (!settle_all(table, error))
         return FALSE;
     entries = entries_of(table);
@@ -283,8 +334,26 @@ reduce_table_sort(ReduceTable *table, GError **error)
 typedef struct {
     ReduceSource base;
     const ReduceTable *table;
-    gsize index; /* of the next record */
+    gsize index;      /* of the next record */
+    gsize next_bytes; /* where it is, when records lie in their order */
 } TableSource;
+
+static const ReduceStored *
+next_record(TableSource *source)
+{
+    const ReduceTable *table = source->table;
+    const ReduceSortEntry *entries = entries_of(table);
+
+    if (table->ascending) {
+        const ReduceStored *record = record_at(table, (guint32)(source->next_bytes / UNIT_BYTES));
+        source->next_bytes += record_size_bytes(table, record->key_size_bytes);
+        source->index++;
+        return record;
+    }
+    if (source->index + AHEAD < table->count)
+        __builtin_prefetch(record_at(table, entries[source->index + AHEAD].at));
+    return record_at(table, entries[source->index++].at);
+}
 
 static int
 table_source_next(ReduceSource *base, GError **error G_GNUC_UNUSED)
@@ -292,13 +361,9 @@ table_source_next(ReduceSource *base, GError **error G_GNUC_UNUSED)
     TableSource *source = (TableSource *)base;
 
     const ReduceTable *table = source->table;
-    const ReduceSortEntry *entries = entries_of(table);
-
     if (source->index == table->count)
         return 0;
-    if (source->index + AHEAD < table->count)
-        __builtin_prefetch(record_at(table, entries[source->index + AHEAD].at));
-    const ReduceStored *record = record_at(table, entries[source->index++].at);
+    const ReduceStored *record = next_record(source);
     base->turn = record->turn;
     base->key = key_of(table, record);
     base->key_size_bytes = record->key_size_bytes;
@@ -320,5 +385,6 @@ reduce_table_source(ReduceTable *table)
     g_assert(table->sorted);
     source->base = (ReduceSource){.next = table_source_next, .free = table_source_free};
     source->table = table;
+    source->next_bytes = UNIT_BYTES;
     return &source->base;
 }

@@ -232,6 +232,27 @@ Test(reduce, what_does_not_fit_into_memory_is_spilled_and_comes_out_the_same)
     }
 }
 
+/* Keys in order need no table to be found in, until one comes that is not. */
+Test(reduce, keys_that_come_in_order_and_then_do_not_come_out_the_same)
+{
+    enum { KEYS = 100000 };
+    static const guint odd_from[] = {0, 1, 700, 5000, KEYS};
+
+    for (guint i = 0; i < G_N_ELEMENTS(odd_from); i++) {
+        g_auto(Fixture) fixture = fixture_new(1, 1, i % 2 ? MIB : 64 * MIB);
+        g_autoptr(GTree) tree = tree_new();
+        for (guint k = 0; k < KEYS; k++) {
+            /* Ends of keys differ in size, so that one is the beginning of another. */
+            gboolean odd = k >= odd_from[i] && k % 3 == 0;
+            g_autofree char *key =
+                g_strdup_printf("key %06u%s", odd ? k * 7 % KEYS : k / 2 * 2, k % 2 ? "x" : "");
+            const gint64 sums[] = {k + 1};
+            add(&fixture, tree, 0, key, strlen(key), 1, sums);
+        }
+        expect_tree(&fixture, tree);
+    }
+}
+
 Test(reduce, more_runs_than_can_be_merged_at_once_are_merged_by_and_by)
 {
     g_auto(Fixture) fixture = fixture_new(1, 1, MIB);
