@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "formats/error.h"
+#include "formats/image_header.h"
 #include "jobs/image_internal.h"
 
 #define WARM_SIDE_PX 64

@@ -53,7 +53,4 @@ void image_resize(const guint8 *bytes, gsize size_bytes, const OutputSpec *specs
                   const ImageLimits *limits, ImageResult *result);
 void image_result_clear(ImageResult *result);
 
-/* The format of bytes by its magic number; IMAGE_FORMAT_INPUT when it is none we read. */
-ImageFormat image_sniff(const guint8 *bytes, gsize size_bytes);
-
 #endif

@@ -1,5 +1,5 @@
-/* image_sniff.c - what bytes are, by their magic number, and whether they end before their own
- * lengths say. No library is asked: this runs on anything, at once.
+/* image_sniff.c - what bytes are that we do not read, by their magic number, and whether those that
+ * we do end before their own lengths say. No library is asked: this runs on anything, at once.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -45,9 +45,6 @@ static const Magic foreign_magics[] = {
     {"QuickTime video", 4, 6, "ftypqt"},
 };
 
-static const char *const heif_brands[] = {"heic", "heix", "hevc", "heim", "heis",
-                                          "hevm", "hevs", "mif1", "msf1"};
-
 static gboolean
 has_magic(const guint8 *bytes, gsize size_bytes, guint offset, const char *magic, guint length)
 {
@@ -64,36 +61,6 @@ static guint32
 read_u32le(const guint8 *bytes)
 {
     return (guint32)bytes[3] << 24 | (guint32)bytes[2] << 16 | (guint32)bytes[1] << 8 | bytes[0];
-}
-
-static gboolean
-is_tiff(const guint8 *bytes, gsize size_bytes)
-{
-    return has_magic(bytes, size_bytes, 0, "II*\0", 4) ||
-           has_magic(bytes, size_bytes, 0, "MM\0*", 4) ||
-           has_magic(bytes, size_bytes, 0, "II+\0", 4) ||
-           has_magic(bytes, size_bytes, 0, "MM\0+", 4);
-}
-
-static ImageFormat
-sniff_isobmff(const guint8 *bytes, gsize size_bytes)
-{
-    if (!has_magic(bytes, size_bytes, 4, "ftyp", 4) || size_bytes < 12)
-        return IMAGE_FORMAT_INPUT;
-    if (memcmp(bytes + 8, "avif", 4) == 0 || memcmp(bytes + 8, "avis", 4) == 0)
-        return IMAGE_FORMAT_AVIF;
-    for (guint i = 0; i < G_N_ELEMENTS(heif_brands); i++) {
-        if (memcmp(bytes + 8, heif_brands[i], 4) != 0)
-            continue;
-        /* mif1 and msf1 are shared by both codecs: a compatible brand tells. */
-        gsize end = MIN(size_bytes, read_u32be(bytes));
-        for (gsize at = 16; at + 4 <= end; at += 4) {
-            if (memcmp(bytes + at, "avif", 4) == 0)
-                return IMAGE_FORMAT_AVIF;
-        }
-        return IMAGE_FORMAT_HEIF;
-    }
-    return IMAGE_FORMAT_INPUT;
 }
 
 static gboolean
@@ -136,23 +103,6 @@ image_sniff_foreign(const guint8 *bytes, gsize size_bytes)
     if (is_all_zero(bytes, size_bytes))
         return "a run of zeros";
     return NULL;
-}
-
-ImageFormat
-image_sniff(const guint8 *bytes, gsize size_bytes)
-{
-    if (has_magic(bytes, size_bytes, 0, "\xff\xd8\xff", 3))
-        return IMAGE_FORMAT_JPEG;
-    if (has_magic(bytes, size_bytes, 0, "\x89PNG\r\n\x1a\n", 8))
-        return IMAGE_FORMAT_PNG;
-    if (has_magic(bytes, size_bytes, 0, "RIFF", 4) && has_magic(bytes, size_bytes, 8, "WEBP", 4))
-        return IMAGE_FORMAT_WEBP;
-    if (has_magic(bytes, size_bytes, 0, "GIF87a", 6) ||
-        has_magic(bytes, size_bytes, 0, "GIF89a", 6))
-        return IMAGE_FORMAT_GIF;
-    if (is_tiff(bytes, size_bytes))
-        return IMAGE_FORMAT_TIFF;
-    return sniff_isobmff(bytes, size_bytes);
 }
 
 /* Steps over data in sub-blocks. Returns: where it ends. */

@@ -1,5 +1,6 @@
 /* test_image.c - the image lane: sizes, fits, formats, alpha and colour.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "formats/image_header.h"
 #include "tests/unit/image_fixture.h"
 
 TestSuite(image, .init = start);
