@@ -140,7 +140,7 @@ run(ImageJob *job, const OutputSpec *specs, guint count, guint64 *cpu_marks_us)
     ImagePlan plans[OUTPUTS_PER_ROW_MAX];
     g_autoptr(VipsImage) base = NULL;
 
-    if (!recognise(job) || !image_header_read(job) || !plan_all(job, specs, count, plans) ||
+    if (!recognise(job) || !image_shape_read(job) || !plan_all(job, specs, count, plans) ||
         !image_memory_check(job, plans, count))
         return FALSE;
     if (count == 1)

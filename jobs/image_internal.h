@@ -21,7 +21,7 @@ typedef struct {
     gboolean is_multipass; /* progressive or interlaced: every pixel is held until the last pass */
     int orientation;       /* EXIF, 1..8 */
     gboolean is_turned;    /* orientation swaps the axes */
-} ImageHeader;
+} ImageShape;
 
 /* The numbers of one output: the same whether its spec comes alone or with others. */
 typedef struct {
@@ -43,7 +43,7 @@ typedef struct {
     const guint8 *bytes;
     gsize size_bytes;
     ImageFormat format;
-    ImageHeader header;
+    ImageShape header;
     double base_shrink; /* from the stored image to the one that was loaded, in both directions */
     const ImageLimits *limits;
     ImageResult *result;
@@ -90,8 +90,8 @@ guint64 image_memory_estimate(const ImageJob *job, const ImagePlan *plans, guint
 gboolean image_memory_check(ImageJob *job, const ImagePlan *plans, guint count);
 
 /* image_load.c */
-/* Reads the header and holds it against the limits. */
-gboolean image_header_read(ImageJob *job);
+/* Reads the header by the library and holds it against the limits. */
+gboolean image_shape_read(ImageJob *job);
 /* Opens the pixels at load_shrink for one pass from top to bottom.
  * Returns: (transfer full), or NULL with the failure recorded. */
 VipsImage *image_load(ImageJob *job, double load_shrink);
@@ -103,7 +103,7 @@ VipsImage *image_load_shared(ImageJob *job, const ImagePlan *plans, guint count)
 int image_shared_shrink(ImageFormat format, double scale_shrink);
 
 /* image_plan.c */
-void image_plan_make(ImageFormat input_format, const ImageHeader *header, const OutputSpec *spec,
+void image_plan_make(ImageFormat input_format, const ImageShape *header, const OutputSpec *spec,
                      ImagePlan *plan);
 /* The length that vips_resize() gives a side that is shrunk. */
 int image_plan_side(int side_px, double shrink);

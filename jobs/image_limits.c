@@ -234,7 +234,7 @@ image_limits_check_structure(ImageJob *job)
 gboolean
 image_limits_check_header(ImageJob *job)
 {
-    const ImageHeader *header = &job->header;
+    const ImageShape *header = &job->header;
     guint64 frame = (guint64)header->width_px * (guint64)header->height_px;
     guint64 pages = (guint64)MAX(1, header->pages);
     guint64 samples_max = job->limits->pixels_max * BANDS_FACTOR;

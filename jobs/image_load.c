@@ -66,7 +66,7 @@ is_multipass(VipsImage *image)
 }
 
 gboolean
-image_header_read(ImageJob *job)
+image_shape_read(ImageJob *job)
 {
     g_autoptr(VipsImage) image = NULL;
 
@@ -75,7 +75,7 @@ image_header_read(ImageJob *job)
     image = loader_open(job, 1.0);
     if (!image)
         return image_fail_vips(job);
-    job->header = (ImageHeader){
+    job->header = (ImageShape){
         .width_px = vips_image_get_width(image),
         .height_px = vips_image_get_height(image),
         .pages = vips_image_get_n_pages(image),

@@ -13,7 +13,7 @@
 #define JPEG_OPTIMIZED_BYTES   8 /* all coefficients, for a second pass */
 
 static guint64
-frame_px(const ImageHeader *header)
+frame_px(const ImageShape *header)
 {
     return (guint64)header->width_px * (guint64)header->height_px;
 }
@@ -22,7 +22,7 @@ frame_px(const ImageHeader *header)
 static guint64
 decoder_bytes(const ImageJob *job, guint64 loaded_px)
 {
-    const ImageHeader *header = &job->header;
+    const ImageShape *header = &job->header;
     guint64 stored_bytes = frame_px(header) * (guint64)header->bands * header->sample_bytes;
 
     switch (job->format) {
@@ -87,7 +87,7 @@ output_bytes(const ImageJob *job, const ImagePlan *plan, guint64 *kept_bytes)
 guint64
 image_memory_estimate(const ImageJob *job, const ImagePlan *plans, guint count)
 {
-    const ImageHeader *header = &job->header;
+    const ImageShape *header = &job->header;
     const ImagePlan *largest = &plans[0];
     double scale_shrink = MIN(plans[0].hshrink, plans[0].vshrink);
     guint64 making_bytes = 0, kept_bytes = 0;

@@ -66,7 +66,7 @@ jpeg_shrink(double shrink)
 }
 
 static void
-plan_load(ImagePlan *plan, ImageFormat input_format, const ImageHeader *header, const Box *box)
+plan_load(ImagePlan *plan, ImageFormat input_format, const ImageShape *header, const Box *box)
 {
     double hshrink, vshrink;
 
@@ -121,7 +121,7 @@ image_plan_side(int side_px, double shrink)
 }
 
 void
-image_plan_make(ImageFormat input_format, const ImageHeader *header, const OutputSpec *spec,
+image_plan_make(ImageFormat input_format, const ImageShape *header, const OutputSpec *spec,
                 ImagePlan *plan)
 {
     g_assert(header->width_px > 0 && header->height_px > 0);

@@ -209,7 +209,7 @@ finish(VipsImage **image)
 /* Upright and cropped: both read pixels out of order, so both need memory. Cropping in memory also
  * makes sure that every row is decoded: a crop that streams would not see that the file is cut. */
 static gboolean
-turn_and_crop(VipsImage **image, const ImageHeader *header, const ImagePlan *plan)
+turn_and_crop(VipsImage **image, const ImageShape *header, const ImagePlan *plan)
 {
     static const VipsInteresting interesting[] = {
         [CROP_CENTRE] = VIPS_INTERESTING_CENTRE,
