@@ -18,6 +18,7 @@
 #include "formats/error.h"
 #include "formats/json.h"
 #include "jobs/resize_folder.h"
+#include "jobs/resize_open.h"
 #include "jobs/resize_rank.h"
 #include "jobs/resize_recover.h"
 #include "jobs/resize_results.h"
@@ -65,13 +66,24 @@ agree(Run *run, gboolean good, GError **error)
     return FALSE;
 }
 
+static gboolean
+beneath_is_there(const ResizeConfig *config, GError **error)
+{
+    int fd = config->beneath ? resize_beneath_open(config->beneath, error) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    return !config->beneath || fd >= 0;
+}
+
 /* Rank 0: everything that can be wrong with the manifest is found before the folder is touched. */
 static gboolean
 begin(Run *run, GError **error)
 {
     run->states = row_states_new();
     run->source = resize_source_open(run->config, error);
-    if (!run->source || !resize_folder_open(&run->folder, run->config->output, TRUE, error) ||
+    if (!run->source || !beneath_is_there(run->config, error) ||
+        !resize_folder_open(&run->folder, run->config->output, TRUE, error) ||
         !resize_folder_lock(&run->folder, error) ||
         !resize_folder_freeze(&run->folder, run->config, resize_source_identity(run->source),
                               &run->job, error))
@@ -124,7 +136,8 @@ join(Run *run, GError **error)
             return FALSE;
     }
     run->node = node_name();
-    run->writer = g_strdup_printf("%s-%d-%u", run->node, comm_rank(run->comm), run->try_number);
+    run->writer = g_strdup_printf("%s-%d-%u", run->config->writer ? run->config->writer : run->node,
+                                  comm_rank(run->comm), run->try_number);
     run->header = (LedgerHeader){.job = run->job, .writer = run->writer, .node = run->node};
     run->rank = resize_rank_open(run->config, &run->folder, &run->header, row_specs,
                                  run->worker_count, error);

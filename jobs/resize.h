@@ -27,10 +27,12 @@ typedef struct {
     gboolean manifest_nul; /* sources end with NUL */
     const char *output;    /* the output folder */
     const char *to;        /* output specs, ';' between, canonical; NULL: each row brings its own */
-    const char *name_template;  /* NULL: the default names */
-    const char *job;            /* NULL: drawn once and frozen in the folder */
-    const char *customer;       /* of rows that name none */
-    const char *run_token;      /* of `millrace run`, for the verdict; may be NULL */
+    const char *name_template; /* NULL: the default names */
+    const char *job;           /* NULL: drawn once and frozen in the folder */
+    const char *customer;      /* of rows that name none */
+    const char *beneath;   /* the folder that sources must lie in; NULL: they may lie anywhere */
+    const char *writer;    /* what names of writers begin with; NULL: the host's name */
+    const char *run_token; /* of `millrace run`, for the verdict; may be NULL */
     const char *worker_program; /* path of millrace-imageworker */
     guint worker_count;         /* per node; 0: its cores */
     gint64 deadline_us;

@@ -19,7 +19,7 @@ typedef struct {
     gboolean is_limit;
 } Frozen;
 
-enum { FROZEN_COUNT = 10 };
+enum { FROZEN_COUNT = 11 };
 
 static char *
 print_uint(guint64 value)
@@ -34,6 +34,7 @@ collect(const ResizeConfig *config, const ManifestIdentity *manifest, Frozen fro
         {"to", "--to", g_strdup(config->to ? config->to : ""), FALSE},
         {"name", "--name", g_strdup(config->name_template ? config->name_template : ""), FALSE},
         {"customer", "--customer", g_strdup(config->customer), FALSE},
+        {"beneath", "--beneath", g_strdup(config->beneath ? config->beneath : ""), FALSE},
         {"list0", "-0", g_strdup(config->manifest_nul ? "yes" : "no"), FALSE},
         {"manifest", "the manifest's kind", g_strdup(manifest->is_pipe ? "pipe" : "file"), FALSE},
         {"manifest_bytes", "the manifest's size", print_uint(manifest->size_bytes), FALSE},
@@ -71,14 +72,14 @@ write_options(const ResizeFolder *folder, const char *job, const Frozen frozen[F
     return durable_write_file(folder->state_fd, options_file, json->str, json->len, error);
 }
 
-/* Compares one option. An absent key is one that an older version did not know; it counts as
- * different. */
+/* Compares one option. An absent key is one that an older version did not know, and so was not
+ * given. */
 static gboolean
 compare(const JsonObject *stored, const Frozen *frozen, GError **error)
 {
     const char *value = json_object_string(stored, frozen->key, NULL);
 
-    if (value && strcmp(value, frozen->value) == 0)
+    if (strcmp(value ? value : "", frozen->value) == 0)
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
                 "this folder's job has %s \"%s\", not \"%s\": give the same, or another -o%s",

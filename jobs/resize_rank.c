@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "formats/error.h"
@@ -20,6 +19,7 @@
 #include "jobs/commit.h"
 #include "jobs/pool.h"
 #include "jobs/resize_name.h"
+#include "jobs/resize_open.h"
 #include "jobs/resize_source.h"
 #include "jobs/row_work.h"
 
@@ -36,6 +36,7 @@ struct _ResizeRank {
     OutputSpec specs[OUTPUTS_PER_ROW_MAX]; /* of rows that bring none */
     guint spec_count;
     RowSpecs row_specs;
+    int beneath_fd; /* -1: sources may lie anywhere */
     Foreach *each;
     Pool *pool;
     Committer *committer;
@@ -218,47 +219,27 @@ on_resized(const WorkerReply *reply, guint64 wall_us, const GError *error, gpoin
     resize_rank_ready(rank);
 }
 
-static RowClass
-class_of_open_error(int errnum)
-{
-    switch (errnum) {
-    case ENOENT:
-    case ENOTDIR:
-        return ROW_NOT_FOUND;
-    case EIO:
-    case ESTALE:
-        return ROW_IO;
-    default:
-        return ROW_UNREADABLE;
-    }
-}
-
 /* Opens the input. Returns FALSE when the row has failed, or, with the rank's error set, the rank.
  */
 static gboolean
 open_source(ResizeRank *rank, RowWork *work)
 {
-    struct stat status;
-    int fd = open(work->record.source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ResizeOpenFailure failure;
 
-    work->fds[0] = fd;
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+    work->fds[0] =
+        resize_open(rank->beneath_fd, work->record.source, &work->request.size_bytes, &failure);
+    if (work->fds[0] < 0 &&
+        (failure.errnum == EMFILE || failure.errnum == ENFILE || failure.errnum == ENOMEM)) {
         g_autoptr(GError) error = NULL;
-        millrace_error_set_errno(&error, MILLRACE_ERROR_IO, errno, "opening %s",
+        millrace_error_set_errno(&error, MILLRACE_ERROR_IO, failure.errnum, "opening %s",
                                  work->record.source);
         stop(rank, error);
         return FALSE;
     }
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        row_work_fail(work, class_of_open_error(errno), "%s", g_strerror(errno));
+    if (work->fds[0] < 0) {
+        row_work_fail(work, failure.class, "%s", failure.reason);
         return FALSE;
     }
-    if (!S_ISREG(status.st_mode)) {
-        row_work_fail(work, ROW_UNREADABLE, "%s",
-                      S_ISDIR(status.st_mode) ? "it is a folder" : "it is not a regular file");
-        return FALSE;
-    }
-    work->request.size_bytes = (guint64)status.st_size;
     work->record.bytes_in = work->request.size_bytes;
     if (work->request.size_bytes <= rank->config->bytes_max)
         return TRUE;
@@ -402,6 +383,11 @@ resize_rank_open(const ResizeConfig *config, const ResizeFolder *folder, const L
         }
         rank->spec_count = (guint)count;
     }
+    rank->beneath_fd = config->beneath ? resize_beneath_open(config->beneath, error) : -1;
+    if (config->beneath && rank->beneath_fd < 0) {
+        g_free(rank);
+        return NULL;
+    }
     raise_file_limit();
     rank->pool = pool_new(config->worker_program, worker_count, config->deadline_us);
     rank->committer = committer_new(folder, header, on_committed, rank);
@@ -429,6 +415,8 @@ resize_rank_close(ResizeRank *rank, GError **error)
     if (rank->ready_source)
         g_source_remove(rank->ready_source);
     pool_free(rank->pool);
+    if (rank->beneath_fd >= 0)
+        close(rank->beneath_fd);
     g_free(rank);
     if (!stopped)
         return closed;

@@ -28,6 +28,8 @@ static struct {
     char *name;
     char *job;
     char *customer;
+    char *beneath;
+    char *writer;
     char *workers;
     char *max_pixels;
     char *max_bytes;
@@ -81,6 +83,10 @@ parse_options(int *argc, char ***argv, GError **error)
          "NAME"},
         {"customer", 0, 0, G_OPTION_ARG_FILENAME, &options.customer,
          "The customer of rows that name none", "C"},
+        {"beneath", 0, 0, G_OPTION_ARG_FILENAME, &options.beneath,
+         "Sources are relative to this folder, and none leads out of it", "DIR"},
+        {"writer", 0, 0, G_OPTION_ARG_FILENAME, &options.writer,
+         "What names of writers in usage events begin with (default: the host's)", "NAME"},
         {"null", '0', 0, G_OPTION_ARG_NONE, &options.nul,
          "The manifest is a list that ends names with NUL (find -print0)", NULL},
         {"workers", 'w', 0, G_OPTION_ARG_FILENAME, &options.workers,
@@ -136,14 +142,16 @@ parse_specs(char **to, ResizeConfig *config, GError **error)
 
 /* A name that goes into event sources and file names. */
 static gboolean
-check_job(const char *job, GError **error)
+check_name(const char *option, const char *name, GError **error)
 {
-    gsize length = strlen(job);
+    gsize length = strlen(name);
 
     if (length >= 1 && length <= 64 &&
-        strspn(job, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._-") == length)
+        strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._-") == length)
         return TRUE;
-    return usage_error(error, "--job: expected 1 to 64 letters, digits, '.', '_' or '-'");
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                "%s: expected 1 to 64 letters, digits, '.', '_' or '-'", option);
+    return FALSE;
 }
 
 static gboolean
@@ -197,6 +205,8 @@ configure(ResizeConfig *config, GError **error)
 
     if (!options.manifests || options.manifests[1])
         return usage_error(error, "expected one MANIFEST, or - for standard input; see --help");
+    if (options.beneath && !*options.beneath)
+        return usage_error(error, "--beneath: expected a folder");
     if (options.output && !*options.output)
         return usage_error(error, "-o: expected a folder");
     *config = (ResizeConfig){
@@ -206,6 +216,8 @@ configure(ResizeConfig *config, GError **error)
         .name_template = options.name,
         .job = options.job,
         .customer = options.customer ? options.customer : RESIZE_CUSTOMER_DEFAULT,
+        .beneath = options.beneath,
+        .writer = options.writer,
         .run_token = g_getenv("MILLRACE_RUN"),
         .deadline_us = RESIZE_DEADLINE_DEFAULT_US,
         .pixels_max = RESIZE_PIXELS_MAX_DEFAULT,
@@ -215,7 +227,8 @@ configure(ResizeConfig *config, GError **error)
     };
     if (!parse_specs(options.to, config, error) ||
         (options.name && !output_name_check(options.name, error)) ||
-        (options.job && !check_job(options.job, error)) ||
+        (options.job && !check_name("--job", options.job, error)) ||
+        (options.writer && !check_name("--writer", options.writer, error)) ||
         !check_customer(config->customer, error) ||
         (options.report && !check_report(options.report, error)) ||
         (options.deadline && !parse_deadline(options.deadline, &config->deadline_us, error)) ||
