@@ -40,14 +40,18 @@ typedef struct {
  * acknowledged. Waits up to wait_us for one. Returns 1, 0 when there is none, -1 and
  * MILLRACE_ERROR_UNAVAILABLE. */
 int queue_claim(Queue *queue, gint64 lease_us, gint64 wait_us, QueueClaim *claim, GError **error);
-/* It is taken care of: the job's lease is durable in its folder, or it is at its end. */
+/* It is taken care of: the job's lease is durable in its folder, or it is at its end. FALSE and
+ * MILLRACE_ERROR_UNAVAILABLE: the engine is out of reach, or the claim was lost (its lease is over
+ * and another has it; the connection it came by is gone): the id is delivered again. */
 gboolean queue_ack(Queue *queue, const QueueClaim *claim, GError **error);
-/* Back to the queue, or, when dead, to the list of dead letters. */
+/* Back to where it was in the queue, or, when dead, to the list of dead letters. As queue_ack(). An
+ * id that was given back twenty times is a dead letter. A dead one that is enqueued is alive again.
+ */
 gboolean queue_nack(Queue *queue, const QueueClaim *claim, gboolean dead, GError **error);
 
 typedef struct {
     guint64 ready;
-    guint64 claimed;
+    guint64 claimed; /* 0 where the engine does not tell */
     guint64 dead;
 } QueueDepth;
 gboolean queue_depth(Queue *queue, QueueDepth *depth, GError **error);

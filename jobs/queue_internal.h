@@ -20,6 +20,12 @@ struct _Queue {
     guint length_max;
 };
 
+/* A claim that is returned so often, by drains that die or give it back, is a dead letter. */
+#define QUEUE_DELIVERIES_MAX 20
+
+/* 'j' and 32 lower-case hexadecimal digits; a broker may hold what others have put there. */
+gboolean queue_id_is_valid(const char *id, gsize length);
+
 Queue *queue_sqlite_open(const char *path, guint length_max, GError **error);
 Queue *queue_amqp_open(const char *url, guint length_max, GError **error);
 
