@@ -17,6 +17,7 @@
 #define IDENTITY_NAME_SUFFIX  ".lmdb"
 #define IDENTITY_MAX_BYTES    (8ULL << 30)
 #define IDENTITY_CUSTOMER_MAX 255
+#define IDENTITY_COUNT_MAX    20000000
 
 /* What a key may do. */
 enum {
@@ -30,6 +31,10 @@ enum {
 gboolean scopes_parse(const char *text, guint32 *scopes, GError **error);
 /* (transfer full) */
 char *scopes_print(guint32 scopes);
+
+/* Is this a customer's name: 1 to 255 bytes of UTF-8 without control characters that can also name
+ * a folder (no '/', not "." or "..", no '.' at its beginning)? FALSE and MILLRACE_ERROR_USAGE. */
+gboolean identity_customer_check(const char *customer, GError **error);
 
 /* What is known of one key. */
 typedef struct {
@@ -58,18 +63,28 @@ gboolean identity_head_open(const char *name, const char *text, gsize size_bytes
                             const MinisignPublic *keys, guint key_count, IdentityHead *head,
                             GError **error);
 
+/* How large the file of a snapshot with so many keys can be. */
+guint64 identity_snapshot_max_bytes(guint64 count);
+/* (transfer full) the name of the file with that digest. */
+char *identity_snapshot_name(const char *digest);
+
 /* Builds a snapshot's file at path, which must not exist: keys come sorted by hash, each once. */
 typedef struct _IdentityBuilder IdentityBuilder;
 IdentityBuilder *identity_builder_new(const char *path, const guint8 pepper[API_KEY_PEPPER_BYTES],
                                       guint64 count_max, GError **error);
 gboolean identity_builder_add(IdentityBuilder *builder, const guint8 hash[API_KEY_HASH_BYTES],
                               const IdentityKey *key, GError **error);
-/* Takes the builder. The file is durable, and the same keys and pepper give the same bytes.
+/* Takes the builder. The file is durable, and the same keys, pepper and count_max give the same
+ * bytes. Its name is not: the caller syncs the folder.
  * digest: of the file. */
 gboolean identity_builder_close(IdentityBuilder *builder, char digest[IDENTITY_DIGEST_CHARS + 1],
                                 GError **error);
 void identity_builder_abandon(IdentityBuilder *builder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IdentityBuilder, identity_builder_abandon)
+
+/* SHA-256 of a whole file: the digest of a snapshot, and its name. FALSE and MILLRACE_ERROR_IO. */
+gboolean identity_file_digest(int fd, const char *name, char digest[IDENTITY_DIGEST_CHARS + 1],
+                              GError **error);
 
 /* An opened snapshot; for any number of threads at once. */
 typedef struct _IdentitySnapshot IdentitySnapshot;

@@ -1,5 +1,6 @@
 /* note.h - signed notes (C2SP signed-note): text, an empty line, and a signature. Checkpoints of an
  * archive's log, heads of identity snapshots and receipts of jobs are notes.
+ * Bytes: formats/README.md, "Signed note".
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_FORMATS_NOTE_H
 #define MILLRACE_FORMATS_NOTE_H
@@ -20,6 +21,10 @@ char *note_sign(const MinisignSecret *secret, const char *body);
  * said; a signature that does not hold). id: (out) (nullable) whose signature it is. */
 char *note_open(const char *name, const char *text, gsize size_bytes, const MinisignPublic *keys,
                 guint key_count, char id[MINISIGN_ID_CHARS + 1], GError **error);
+
+/* Has text the form of a note, spelled as note_sign() does? Whether the signature holds is not
+ * asked. body_bytes: (out) of the body, where text begins. */
+gboolean note_is_form(const char *text, gsize size_bytes, gsize *body_bytes);
 
 /* The value of a line "KEY VALUE" in a body: (transfer full), or NULL when there is none or there
  * are two. */
