@@ -15,6 +15,7 @@
 #include "jobs/pool.h"
 #include "jobs/rate_limits.h"
 #include "jobs/usage_log.h"
+#include "tools/door/access_log.h"
 #include "tools/door/config.h"
 #include "tools/door/http.h"
 
@@ -73,8 +74,12 @@ typedef struct {
     DoorInline *inline_;
     DoorBulk *bulk;
     DoorMetrics *metrics;
+    AccessLog *access_log;
     Http *http;
-    gint draining; /* atomic */
+    gint64 started_us; /* of the wall clock */
+    gint draining;     /* atomic: not ready any more, but serving */
+    gint closed;       /* atomic: handlers are not called any more */
+    gint reloads_refused;
 } Door;
 
 /* What SIGHUP may change, as it is now; a copy without strings. */
@@ -92,7 +97,10 @@ typedef struct {
     IdentityKey key;
     gboolean has_key;
     RateVerdict rate;
+    const char *allow; /* methods, when it was another; static */
     guint64 epoch;
+    gint64 age_us; /* of the identity */
+    gint64 answered_us;
     guint64 cpu_us; /* for the log: of the image */
     guint64 bytes_out;
     const char *code; /* of a problem, static: for the log */
@@ -100,6 +108,7 @@ typedef struct {
     void (*handler_free)(gpointer data);
     /* Set by a handler that took the body; called as HttpHandler's body_done. */
     void (*body_done)(void *exchange);
+    guint64 body_max_bytes;
 } DoorExchange;
 
 /* Ends an exchange with an answer; adds the headers that all answers have (X-Request-ID,

@@ -313,7 +313,7 @@ unescape(void *data G_GNUC_UNUSED, struct MHD_Connection *mhd G_GNUC_UNUSED, cha
     for (const char *at = text; *at; at++) {
         int high = *at == '%' ? g_ascii_xdigit_value(at[1]) : -1;
         int low = high >= 0 ? g_ascii_xdigit_value(at[2]) : -1;
-        if (low >= 0 && (high | low)) {
+        if (high >= 0 && low >= 0 && high + low > 0) {
             *out++ = (char)(high << 4 | low);
             at += 2;
         } else {
@@ -347,28 +347,21 @@ start_daemon(Http *http, int listen_fd)
 Http *
 http_start(const HttpLimits *limits, const HttpHandler *handler, GError **error)
 {
-    guint16 port = 0;
-    int listen_fd = http_listen(limits->listen, &port, error);
-
-    if (listen_fd < 0)
-        return NULL;
     Http *http = g_new0(Http, 1);
     http->handler = *handler;
     http->limits = *limits;
     http->limits.threads = MIN(limits->threads, limits->connections_max);
-    http->port = port;
     http->spool_fd = -1;
     if (limits->spool_dir)
         http->spool_fd = durable_folder_open(limits->spool_dir, TRUE, error);
     if (!limits->spool_dir || http->spool_fd >= 0)
         http->watch = http_watch_new(http, error);
-    if (http->watch && !(http->daemon = start_daemon(http, listen_fd)))
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE,
-                    "%s: the HTTP server does not start: too few descriptors or threads?",
-                    limits->listen);
+    if (http->watch && !(http->daemon = start_daemon(http, limits->listen_fd)))
+        g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE,
+                            "the HTTP server does not start: too few descriptors or threads?");
     if (http->daemon)
         return http;
-    close(listen_fd);
+    close(limits->listen_fd);
     http_stop(http);
     return NULL;
 }
@@ -394,12 +387,6 @@ http_stop(Http *http)
     if (http->spool_fd >= 0)
         close(http->spool_fd);
     g_free(http);
-}
-
-guint16
-http_port(const Http *http)
-{
-    return http->port;
 }
 
 guint

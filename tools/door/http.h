@@ -55,7 +55,7 @@ typedef struct {
 } HttpHandler;
 
 typedef struct {
-    const char *listen; /* "127.0.0.1:8080", "[::1]:0" */
+    int listen_fd; /* of http_listen(); taken */
     /* Bodies that may be larger than HTTP_MEMORY_BODY_MAX go to files without a name in this
      * folder; NULL: all are kept in memory. */
     const char *spool_dir;
@@ -70,13 +70,13 @@ typedef struct {
 #define HTTP_MEMORY_BODY_MAX (1 << 20)
 #define HTTP_SECOND_BYTES    (32 << 10)
 
-/* Listens and serves. NULL and MILLRACE_ERROR_CANT_CREATE (the address), MILLRACE_ERROR_USAGE. */
-Http *http_start(const HttpLimits *limits, const HttpHandler *handler, GError **error);
-/* A listening socket for "HOST:PORT" or "[V6]:PORT"; port: (out). -1 and the errors of
- * http_start(). */
+/* A listening socket for "127.0.0.1:8080" or "[::1]:0". port: (out) that it has got. -1 and
+ * MILLRACE_ERROR_CANT_CREATE, MILLRACE_ERROR_USAGE. */
 int http_listen(const char *listen_at, guint16 *port, GError **error);
-/* The port it listens on, when 0 was asked for. */
-guint16 http_port(const Http *http);
+
+/* Serves. handler: copied, and so are limits. NULL and MILLRACE_ERROR_UNAVAILABLE,
+ * MILLRACE_ERROR_CANT_CREATE (spool_dir). */
+Http *http_start(const HttpLimits *limits, const HttpHandler *handler, GError **error);
 /* Takes no more connections; those that are open live on until they are idle, and each answer
  * closes its own. */
 void http_quiesce(Http *http);

@@ -64,7 +64,6 @@ struct _Http {
     HttpLimits limits;
     struct MHD_Daemon *daemon;
     int spool_fd;
-    guint16 port;
     atomic_bool closing;
     HttpWatch *watch;
 };

@@ -16,7 +16,7 @@ void door_metrics_end(DoorMetrics *metrics, DoorRoute route, DoorOutcome outcome
 /* Its answer did not leave whole. */
 void door_metrics_lost(DoorMetrics *metrics, DoorRoute route);
 
-/* The last minute of /v1/resize. yield = served / offered; shed = refused by overload / offered. */
+/* The last minute of /v1/resize. yield = served / answered, shed = shed / answered. */
 typedef struct {
     guint64 offered, answered, served, shed;
     guint64 wall_us[3]; /* P50, P99, P99.9 of what was served */
