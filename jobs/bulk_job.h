@@ -1,17 +1,20 @@
 /* bulk_job.h - a bulk job's folder in the shared jobs folder: the truth about the job, whatever the
  * queue delivers. A folder appears whole, by one rename; every later step is one exclusive rename
- * or link, so any number of doors and drains on any number of hosts may try the same.
+ * or link, so any number of doors and drains on any number of hosts may try the same. A job ends
+ * once: whoever moves work/ first, to results/ or away, has decided.
  *
  *     JOBS/ID/job.json         what was asked: customer, output specs, counts, digests; immutable
- *     JOBS/ID/manifest.ndjson  checked rows: source, request, to
+ *     JOBS/ID/manifest.csv     its rows: source, request, to
  *     JOBS/ID/inputs/          members of an uploaded tar
  *     JOBS/ID/receipt          the signed receipt
- *     JOBS/ID/queued           the queue has confirmed it
- *     JOBS/ID/lease-N          the Nth try: who has it; its mtime is its last renewal
+ *     JOBS/ID/queued           the queue has confirmed it; its mtime is when it last did
+ *     JOBS/ID/lease-N          the Nth try: who has it, and how it ended; its mtime is its last
+ *                              renewal
  *     JOBS/ID/cancelled        a tombstone
  *     JOBS/ID/dead.json        given up: why
  *     JOBS/ID/work/            the output folder of millrace resize, while it runs
  *     JOBS/ID/results/         the same, renamed once, at the end
+ *     JOBS/ID/metered          its usage logs are where they are ingested from
  *     JOBS/.tmp/               what is being made
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_BULK_JOB_H
@@ -20,7 +23,8 @@
 #include "formats/receipt.h"
 
 #define BULK_LEASE_DEFAULT_US (60 * G_USEC_PER_SEC)
-#define BULK_TRIES_MAX        5
+#define BULK_TRIES_MAX        5  /* that fail one after the other, and get nothing done */
+#define BULK_DEATHS_MAX       10 /* drains that die over it likewise */
 
 typedef enum {
     BULK_ACCEPTED, /* the folder is there, but no queue has confirmed it */
@@ -55,8 +59,9 @@ typedef struct {
     guint64 row_count;
     gint64 accepted_us;
     BulkState state;
-    guint tries;        /* leases taken */
-    guint64 done_count; /* rows, when it is known: DONE, or RUNNING as far as the drain told */
+    guint tries; /* leases taken */
+    guint64
+        done_count; /* rows, those that failed included; while it runs, as of the last renewal */
     guint64 failed_count;
     char *reason; /* why it is dead or who cancelled it; may be NULL */
 } BulkJob;
@@ -71,12 +76,20 @@ gboolean bulk_jobs_list(BulkJobs *jobs, const char *customer,
 /* (transfer full) the path of a file of the job's folder. */
 char *bulk_job_path(const BulkJobs *jobs, const char *id, const char *name);
 
-/* The queue has confirmed it. */
+/* The queue has confirmed it, for the first time or again. */
 gboolean bulk_job_queued(BulkJobs *jobs, const char *id, GError **error);
-/* Takes back a job that no queue would take, so that nothing is left of it. */
+gboolean bulk_job_requeued(BulkJobs *jobs, const char *id, GError **error);
+/* Takes back a job that no queue would take, so that nothing is left of it. FALSE and
+ * MILLRACE_ERROR_USAGE: it is in the queue after all. */
 gboolean bulk_job_forget(BulkJobs *jobs, const char *id, GError **error);
-/* Leaves the tombstone: durable on return. FALSE and MILLRACE_ERROR_USAGE when the job is done. */
+/* Leaves the tombstone: durable on return, and the job will not be done. by: for people. FALSE and
+ * MILLRACE_ERROR_USAGE when it came to another end before; MILLRACE_ERROR_NO_INPUT. */
 gboolean bulk_job_cancel(BulkJobs *jobs, const char *id, const char *by, GError **error);
+/* Links (or copies) the usage logs of a job that is done into usage_dir, durably; once done, it is
+ * done for good. */
+gboolean bulk_job_meter(BulkJobs *jobs, const char *id, const char *usage_dir, GError **error);
+/* Removes what an ended job has left in work/, once nobody writes there any more. */
+gboolean bulk_job_tidy(BulkJobs *jobs, const char *id, GError **error);
 
 /* A lease that is held. */
 typedef struct _BulkLease BulkLease;
@@ -88,17 +101,23 @@ BulkLease *bulk_lease_take(BulkJobs *jobs, const char *id, const char *holder, g
 /* Renews it; FALSE and MILLRACE_ERROR_INTERRUPTED when it is another's by now, or cancelled. */
 gboolean bulk_lease_renew(BulkLease *lease, GError **error);
 guint bulk_lease_try(const BulkLease *lease);
+/* Has the job had all its tries, the one that this lease is for not counted? */
+gboolean bulk_lease_is_last(const BulkLease *lease);
 /* Gives the job its end: work/ becomes results/, once. Takes the lease. FALSE and
  * MILLRACE_ERROR_INTERRUPTED when another was first (nothing of ours shows). */
 gboolean bulk_lease_finish(BulkLease *lease, GError **error);
 gboolean bulk_lease_bury(BulkLease *lease, const char *reason, GError **error);
-/* Lets another take it at once. */
-void bulk_lease_drop(BulkLease *lease);
+/* Lets another take it at once. failure: why this try has failed; NULL: it has not, and does not
+ * count. Takes the lease. Returns: whether that was the last failure that the job may have, so that
+ * the next lease will be to bury it. */
+gboolean bulk_lease_drop(BulkLease *lease, const char *failure);
 
-/* Ids of jobs that ought to be in the queue again: accepted by a queue, not at their end, and
- * without a fresh lease for longer than the queue would take to deliver them (stale_us). For
- * drains, which put them in again. (transfer full) of char *. */
-GPtrArray *bulk_jobs_stranded(BulkJobs *jobs, gint64 stale_us, GError **error);
+/* Ids of jobs that ought to be in the queue again: accepted by a queue, not at their end or not
+ * metered, and nothing has happened to them for stale_us. Those that were delivered before; with
+ * queue_is_empty also those that were not, and so should be waiting there. For drains, which put
+ * them in again. (transfer full) of char *. */
+GPtrArray *bulk_jobs_stranded(BulkJobs *jobs, gint64 stale_us, gboolean queue_is_empty,
+                              GError **error);
 /* Removes what killed doors left in .tmp/, and jobs that no queue ever confirmed, when they are
  * older than a day. */
 gboolean bulk_jobs_sweep(BulkJobs *jobs, GError **error);
