@@ -13,9 +13,8 @@
 #include "tools/door/inline_internal.h"
 
 enum {
-    RETRY_LOG_S = 2,                   /* when the usage log fails */
-    LOG_PROBE_US = 1 * G_USEC_PER_SEC, /* how often a request finds out whether it still does */
-    ASK_COST_US = 1                    /* of a body that nobody has seen yet */
+    RETRY_LOG_S = 2, /* when the usage log fails */
+    ASK_COST_US = 1  /* of a body that nobody has seen yet */
 };
 
 void
@@ -52,22 +51,6 @@ read_options(InlineWork *work)
     }
     work->to = output_spec_print(&work->spec);
     return door_idempotency_key(exchange, &work->key);
-}
-
-/* While the usage log fails, nothing is begun, but for one request a second that finds out whether
- * it still does. */
-static gboolean
-log_may_work(InlineWork *work)
-{
-    DoorInline *inline_ = work->inline_;
-    gint64 now_us = g_get_monotonic_time();
-
-    if (!usage_log_failing(inline_->door->log))
-        return TRUE;
-    gint64 last_us = __atomic_load_n(&inline_->probe_us, __ATOMIC_RELAXED);
-    return now_us - last_us >= LOG_PROBE_US &&
-           __atomic_compare_exchange_n(&inline_->probe_us, &last_us, now_us, FALSE,
-                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* Bodies in hand are bounded together, too: each lies in memory. A length that is not said counts
@@ -108,7 +91,7 @@ may_begin(InlineWork *work, const DoorConfig *limits)
     DoorInline *inline_ = work->inline_;
     guint retry_after_s = 1;
 
-    if (!log_may_work(work)) {
+    if (usage_log_failing(inline_->door->log)) {
         inline_refuse(work, OUTCOME_UNAVAILABLE, 503, "usage-log", RETRY_LOG_S,
                       "the usage log cannot be written at present: retry later");
         return FALSE;

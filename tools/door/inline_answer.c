@@ -81,7 +81,6 @@ inline_replay(InlineWork *work, Answer *stored)
         image_header_read(bytes, (gsize)got, &header);
     image_headers(&answer, header.width_px, header.height_px);
     http_answer_header(&answer, "Idempotent-Replayed", "true");
-    work->exchange->bytes_out = stored->size_bytes;
     stored->fd = -1;
     door_answer(work->exchange, OUTCOME_REPLAYED, &answer);
     answer_clear(stored);
@@ -99,7 +98,6 @@ answer_served(InlineWork *work)
     answer.content_type = type;
     image_headers(&answer, work->output.width_px, work->output.height_px);
     http_answer_header(&answer, "X-Millrace-CPU-Us", "%" G_GUINT64_FORMAT, work->event.cpu_us);
-    work->exchange->bytes_out = work->output.size_bytes;
     work->output_fd = -1;
     door_answer(work->exchange, OUTCOME_SERVED, &answer);
     note_answered(inline_, TRUE);

@@ -15,7 +15,6 @@ struct _DoorInline {
     gint pending;         /* atomic: admitted, and not yet answered */
     gint64 bodies_bytes;  /* atomic: what bodies in hand have announced */
     gint64 bodies_max_bytes;
-    gint64 probe_us; /* atomic: when a request was last let through to a failing usage log */
 
     GMutex mutex; /* guards the next three */
     Admission *admission;

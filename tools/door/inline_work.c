@@ -75,7 +75,7 @@ on_died(gpointer data, GError **error G_GNUC_UNUSED)
 
 /* The worker is free again; what the image cost is for the next prediction. */
 static void
-note_done(InlineWork *work, const WorkerReply *reply, gboolean died)
+note_done(InlineWork *work, const WorkerReply *reply, guint64 wall_us, gboolean died)
 {
     DoorInline *inline_ = work->inline_;
 
@@ -83,6 +83,7 @@ note_done(InlineWork *work, const WorkerReply *reply, gboolean died)
     inline_->state.running--;
     inline_->state.worker_deaths += died;
     admission_done(inline_->admission, work->cost_us);
+    admission_pace(inline_->admission, work->cost_us, wall_us);
     if (reply && reply->class == ROW_OK)
         admission_learn(inline_->admission, &work->header, work->size_bytes, 1, reply->cpu_us);
     g_mutex_unlock(&inline_->mutex);
@@ -128,7 +129,7 @@ on_resized(const WorkerReply *reply, guint64 wall_us, const GError *error, gpoin
     DoorInline *inline_ = work->inline_;
     DoorExchange *exchange = work->exchange;
 
-    note_done(work, error ? NULL : reply,
+    note_done(work, error ? NULL : reply, wall_us,
               error || reply->class == ROW_WORKER_CRASH || reply->class == ROW_TIMEOUT ||
                   reply->class == ROW_OUT_OF_MEMORY);
     exchange->cpu_us = reply->cpu_us;
@@ -286,6 +287,7 @@ door_inline_limits(DoorInline *inline_)
 
     g_mutex_lock(&inline_->mutex);
     admission_set_limits(inline_->admission, &limits);
+    admission_set_deadline(inline_->admission, inline_->limits.deadline_us);
     g_mutex_unlock(&inline_->mutex);
     pool_set_deadline(inline_->pool, inline_->limits.deadline_us);
 }

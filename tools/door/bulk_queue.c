@@ -1,0 +1,144 @@
+/* bulk_queue.c - the queue as a door needs it: a handle for each thread that puts a job in, kept
+ * for the next, and a thread that looks at the queue's depth every other second, so that nobody who
+ * asks for it waits for a broker. The same thread tidies up what is too old.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tools/door/bulk_internal.h"
+
+enum {
+    LOOK_US = 2 * G_USEC_PER_SEC,
+    SWEEP_US = 600 * (gint64)G_USEC_PER_SEC,
+};
+
+struct _BulkQueue {
+    Door *door;
+    char *where;
+    guint length_max;
+    GThread *thread;
+    GMutex mutex; /* guards all below */
+    GCond cond;
+    GPtrArray *idle; /* of Queue; owns */
+    gboolean stopping;
+    gboolean known; /* depth is as the queue has said lately */
+    QueueDepth depth;
+};
+
+static Queue *
+borrow(BulkQueue *queue, GError **error)
+{
+    g_mutex_lock(&queue->mutex);
+    Queue *handle =
+        queue->idle->len ? g_ptr_array_steal_index_fast(queue->idle, queue->idle->len - 1) : NULL;
+    g_mutex_unlock(&queue->mutex);
+    return handle ? handle : queue_open(queue->where, queue->length_max, error);
+}
+
+static void
+give_back(BulkQueue *queue, Queue *handle)
+{
+    g_mutex_lock(&queue->mutex);
+    g_ptr_array_add(queue->idle, handle);
+    g_mutex_unlock(&queue->mutex);
+}
+
+gboolean
+bulk_queue_put(BulkQueue *queue, const char *id, GError **error)
+{
+    Queue *handle = borrow(queue, error);
+
+    if (!handle)
+        return FALSE;
+    gboolean put = queue_enqueue(handle, id, error);
+    give_back(queue, handle);
+    return put;
+}
+
+gboolean
+bulk_queue_depth(BulkQueue *queue, QueueDepth *depth)
+{
+    g_mutex_lock(&queue->mutex);
+    gboolean known = queue->known;
+    *depth = queue->depth;
+    g_mutex_unlock(&queue->mutex);
+    return known;
+}
+
+static void
+look(BulkQueue *queue)
+{
+    QueueDepth depth = {0};
+    Queue *handle = borrow(queue, NULL);
+    gboolean known = handle && queue_depth(handle, &depth, NULL);
+
+    if (handle)
+        give_back(queue, handle);
+    g_mutex_lock(&queue->mutex);
+    queue->known = known;
+    queue->depth = depth;
+    g_mutex_unlock(&queue->mutex);
+}
+
+/* What cannot be removed now will be the next time. */
+static void
+sweep(Door *door)
+{
+    answers_sweep(door->answers);
+    bulk_jobs_sweep(door->jobs, NULL);
+}
+
+static gpointer
+run(gpointer data)
+{
+    BulkQueue *queue = data;
+    gint64 swept_us = 0;
+    gboolean stopping = FALSE;
+
+    while (!stopping) {
+        look(queue);
+        gint64 now_us = g_get_monotonic_time();
+        if (swept_us == 0 || now_us - swept_us >= SWEEP_US) {
+            sweep(queue->door);
+            swept_us = now_us;
+        }
+        gint64 until_us = g_get_monotonic_time() + LOOK_US;
+        g_mutex_lock(&queue->mutex);
+        while (!queue->stopping && g_cond_wait_until(&queue->cond, &queue->mutex, until_us))
+            ;
+        stopping = queue->stopping;
+        g_mutex_unlock(&queue->mutex);
+    }
+    return NULL;
+}
+
+BulkQueue *
+bulk_queue_new(Door *door, GError **error)
+{
+    Queue *first = queue_open(door->config->queue, door->config->queue_length_max, error);
+
+    if (!first)
+        return NULL;
+    BulkQueue *queue = g_new0(BulkQueue, 1);
+    queue->door = door;
+    queue->where = g_strdup(door->config->queue);
+    queue->length_max = door->config->queue_length_max;
+    g_mutex_init(&queue->mutex);
+    g_cond_init(&queue->cond);
+    queue->idle = g_ptr_array_new_with_free_func((GDestroyNotify)queue_free);
+    g_ptr_array_add(queue->idle, first);
+    queue->thread = g_thread_new("queue", run, queue);
+    return queue;
+}
+
+void
+bulk_queue_free(BulkQueue *queue)
+{
+    g_mutex_lock(&queue->mutex);
+    queue->stopping = TRUE;
+    g_cond_signal(&queue->cond);
+    g_mutex_unlock(&queue->mutex);
+    g_thread_join(queue->thread);
+    g_ptr_array_unref(queue->idle);
+    g_cond_clear(&queue->cond);
+    g_mutex_clear(&queue->mutex);
+    g_free(queue->where);
+    g_free(queue);
+}
