@@ -1,7 +1,7 @@
 /* rate_limits.c - token buckets by key. Keys are spread over shards, each with its own lock, so
  * that threads seldom meet. In a shard, who was not seen for longest is forgotten first, which
- * gives the key a full bucket when it comes back: that is why there should be room for all that are
- * in use. SPDX-License-Identifier: Apache-2.0 */
+ * gives the key a full bucket when it comes back: there should be room for all that are in use.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/rate_limits.h"
 
 #include <string.h>
