@@ -50,6 +50,8 @@ gboolean door_config_reload(const DoorConfig *now, DoorConfig *next, GError **er
 /* What can only be seen by looking: folders, keys, snapshot, the worker, addresses. Changes
  * nothing. */
 gboolean door_config_check(const DoorConfig *config, GError **error);
+/* What SIGHUP may change is taken over from next. */
+void door_config_take_limits(DoorConfig *config, const DoorConfig *next);
 void door_config_clear(DoorConfig *config);
 
 #endif

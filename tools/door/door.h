@@ -21,6 +21,11 @@
 
 #define DOOR_REQUEST_ID_MAX 64
 
+#define DOOR_HEADER_DEADLINE_US (5 * G_USEC_PER_SEC)
+#define DOOR_BODY_DEADLINE_US   (15 * G_USEC_PER_SEC)
+#define DOOR_ANSWER_DEADLINE_US (15 * G_USEC_PER_SEC)
+#define DOOR_IDLE_US            (60 * G_USEC_PER_SEC)
+
 /* What becomes of a request; every one has one outcome, so that
  * offered = served + replayed + refused + failed, and for /v1/resize served = usage events. */
 typedef enum {
@@ -75,7 +80,7 @@ typedef struct {
     DoorBulk *bulk;
     DoorMetrics *metrics;
     AccessLog *access_log;
-    Http *http;
+    Http *http, *admin;
     gint64 started_us; /* of the wall clock */
     gint draining;     /* atomic: not ready any more, but serving */
     gint closed;       /* atomic: handlers are not called any more */
