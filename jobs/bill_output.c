@@ -15,7 +15,7 @@
 #include "formats/error.h"
 #include "jobs/bill_folder.h"
 
-enum { PIECE_BYTES = 1 << 20, PIECES_MAX = 4, STALE_S = 24 * 3600 };
+enum { PIECE_BYTES = 512 << 10, PIECES_MAX = 4, STALE_S = 24 * 3600 };
 
 struct _BillOutput {
     char *bills;
