@@ -6,7 +6,7 @@
 /* Defines NAME[] and NAME_end[], constant bytes. path: from the top of the tree, where the compiler
  * is started. */
 #define EMBED(name, path)                                                                          \
-    extern const char name[];                                                                      \
+    extern const char(name)[];                                                                     \
     extern const char name##_end[];                                                                \
     __asm__(".pushsection .rodata\n"                                                               \
             ".global " #name "\n"                                                                  \
