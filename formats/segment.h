@@ -83,6 +83,17 @@ void segment_builder_quarantined(SegmentBuilder *builder, guint64 count);
  * name: SHA-256 of the bytes, in hexadecimal. Returns: (transfer full) the bytes. */
 GByteArray *segment_builder_finish(SegmentBuilder *builder, char name[SEGMENT_NAME_CHARS + 1]);
 
+/* The same in parts, which several threads may make at once: each part once, in any order, and all
+ * before the end. */
+typedef struct _SegmentFinish SegmentFinish;
+/* builder: borrowed until segment_finish_end(). */
+SegmentFinish *segment_finish_begin(SegmentBuilder *builder);
+guint segment_finish_part_count(const SegmentFinish *finish);
+void segment_finish_part(SegmentFinish *finish, guint part);
+/* Takes finish. bytes: set to those of the file. */
+void segment_finish_end(SegmentFinish *finish, GByteArray *bytes,
+                        char name[SEGMENT_NAME_CHARS + 1]);
+
 /* A segment being read. Several threads may use it at once, each with a block of its own. */
 typedef struct _SegmentReader SegmentReader;
 /* Opens a segment and checks its header and footer. path: borrowed until return.

@@ -303,10 +303,6 @@ segment_builder_new(void)
 void
 segment_builder_free(SegmentBuilder *builder)
 {
-    if (builder->encoder) {
-        column_encoder_release(builder->encoder);
-        g_free(builder->encoder);
-    }
     g_ptr_array_unref(builder->chunks);
     g_free(builder);
 }
@@ -419,6 +415,5 @@ void
 segment_builder_clear(SegmentBuilder *builder)
 {
     g_ptr_array_set_size(builder->chunks, 0);
-    *builder =
-        (SegmentBuilder){.chunks = builder->chunks, .encoder = builder->encoder, .time_max_us = -1};
+    *builder = (SegmentBuilder){.chunks = builder->chunks, .time_max_us = -1};
 }

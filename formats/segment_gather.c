@@ -39,14 +39,12 @@ unify_texts(SegmentGather *gather)
 
     gather->maps = g_new0(guint32 *, (gsize)chunk_count * SEGMENT_INTERNED);
     for (guint place = 0; place < SEGMENT_INTERNED; place++) {
-        SegmentGatherInterned *interned = &gather->interned[place];
         for (guint i = 0; i < chunk_count; i++) {
             const SegmentIntern *intern = &chunk_at(gather, i)->interned[place];
             guint32 *map = g_new(guint32, MAX(1, intern->count));
-            segment_intern_unite(&interned->intern, intern, map);
+            segment_intern_unite(&gather->interned[place], intern, map);
             gather->maps[i * SEGMENT_INTERNED + place] = map;
         }
-        interned->locals = g_new0(SegmentLocal, MAX(1, interned->intern.count));
     }
 }
 
@@ -113,18 +111,9 @@ segment_gather_init(SegmentGather *gather, SegmentBuilder *builder)
     segment_builder_sort(builder);
     unify_texts(gather);
     list_groups(gather);
-    gsize largest = 1;
+    gather->largest = 1;
     for (guint bucket = 0; bucket < 1u << gather->bucket_bits; bucket++)
-        largest = MAX(largest, bucket_events(gather, bucket));
-    for (guint i = 0; i < SEGMENT_TEXTS; i++) {
-        gather->texts[i].values = g_new(const char *, largest);
-        gather->texts[i].size_bytes = g_new(guint32, largest);
-        gather->texts[i].codes = g_new0(guint32, largest);
-        gather->texts[i].found = g_new(guint32, largest + 1);
-    }
-    for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
-        gather->numbers[i] = g_new(gint64, largest);
-    gather->raw_ids = g_malloc(largest * COLUMN_ID_BYTES);
+        gather->largest = MAX(gather->largest, bucket_events(gather, bucket));
 }
 
 void
@@ -133,23 +122,11 @@ segment_gather_release(SegmentGather *gather)
     for (guint i = 0; i < gather->builder->chunks->len * SEGMENT_INTERNED; i++)
         g_free(gather->maps[i]);
     g_free(gather->maps);
-    for (guint i = 0; i < SEGMENT_INTERNED; i++) {
-        segment_intern_release(&gather->interned[i].intern);
-        g_free(gather->interned[i].locals);
-    }
-    for (guint i = 0; i < SEGMENT_TEXTS; i++) {
-        g_free(gather->texts[i].values);
-        g_free(gather->texts[i].size_bytes);
-        g_free(gather->texts[i].codes);
-        g_free(gather->texts[i].found);
-    }
-    for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
-        g_free(gather->numbers[i]);
+    for (guint i = 0; i < SEGMENT_INTERNED; i++)
+        segment_intern_release(&gather->interned[i]);
     for (guint i = 0; i < gather->groups->len; i++)
         g_free(group_at(gather, i)->subjects);
     g_array_unref(gather->groups);
-    g_free(gather->raw_ids);
-    g_free(gather->id_texts);
 }
 
 /* Rows of one group that belong to the bucket at hand, in the order in which they were added. */
@@ -162,11 +139,11 @@ typedef struct {
 /* Column by column, as all of the following: the rows are in the cache then, and what is written
  * follows on what was. */
 static void
-gather_numbers(SegmentGather *gather, const Rows *from)
+gather_numbers(SegmentBucket *bucket, const Rows *from)
 {
-    gint64 *times = gather->numbers[SEGMENT_TIME] + gather->count;
-    gint64 *sequences = gather->numbers[SEGMENT_SEQUENCE] + gather->count;
-    gint64 *present = gather->numbers[SEGMENT_PRESENT] + gather->count;
+    gint64 *times = bucket->numbers[SEGMENT_TIME] + bucket->count;
+    gint64 *sequences = bucket->numbers[SEGMENT_SEQUENCE] + bucket->count;
+    gint64 *present = bucket->numbers[SEGMENT_PRESENT] + bucket->count;
 
     for (guint i = 0; i < from->count; i++) {
         times[i] = from->rows[i]->time_us;
@@ -176,26 +153,26 @@ gather_numbers(SegmentGather *gather, const Rows *from)
 }
 
 static void
-gather_wide(SegmentGather *gather, const Rows *from)
+gather_wide(SegmentBucket *bucket, const Rows *from)
 {
-    gint64 *const *counts = &gather->numbers[SEGMENT_BYTES_IN];
+    gint64 *const *counts = &bucket->numbers[SEGMENT_BYTES_IN];
 
     for (guint i = 0; i < from->count; i++) {
         const SegmentRow *row = from->rows[i];
         const char *wide = from->group->group->heap + row->counts[0];
         for (guint k = 0; k < SEGMENT_COUNTS && row->wide; k++)
-            memcpy(&counts[k][gather->count + i], wide + k * sizeof(guint64), sizeof(guint64));
+            memcpy(&counts[k][bucket->count + i], wide + k * sizeof(guint64), sizeof(guint64));
     }
 }
 
 static void
-gather_counts(SegmentGather *gather, const Rows *from)
+gather_counts(SegmentBucket *bucket, const Rows *from)
 {
     gint64 *to[SEGMENT_COUNTS];
     guint any_wide = 0;
 
     for (guint k = 0; k < SEGMENT_COUNTS; k++)
-        to[k] = gather->numbers[SEGMENT_BYTES_IN + k] + gather->count;
+        to[k] = bucket->numbers[SEGMENT_BYTES_IN + k] + bucket->count;
     for (guint i = 0; i < from->count; i++) {
         const SegmentRow *row = from->rows[i];
         any_wide |= row->wide;
@@ -207,7 +184,7 @@ gather_counts(SegmentGather *gather, const Rows *from)
         to[5][i] = row->counts[5];
     }
     if (any_wide)
-        gather_wide(gather, from);
+        gather_wide(bucket, from);
 }
 
 static void
@@ -220,67 +197,67 @@ gather_text(SegmentGatheredTexts *texts, const SegmentGroup *group, guint32 plac
 }
 
 static void
-gather_requests(SegmentGather *gather, const Rows *from)
+gather_requests(SegmentBucket *bucket, const Rows *from)
 {
     for (guint i = 0; i < from->count; i++)
-        gather_text(&gather->texts[SEGMENT_REQUEST], from->group->group, from->rows[i]->request,
-                    gather->count + i);
+        gather_text(&bucket->texts[SEGMENT_REQUEST], from->group->group, from->rows[i]->request,
+                    bucket->count + i);
 }
 
 /* Few events have an extra; as long as none of the bucket has, nothing is gathered. */
 static void
-gather_extras(SegmentGather *gather, const Rows *from)
+gather_extras(SegmentBucket *bucket, const Rows *from)
 {
-    SegmentGatheredTexts *texts = &gather->texts[SEGMENT_EXTRA];
-    guint32 any = gather->has_extra;
+    SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_EXTRA];
+    guint32 any = bucket->has_extra;
 
     for (guint i = 0; i < from->count; i++)
         any |= from->rows[i]->extra;
     if (any == 0)
         return;
-    for (guint32 i = 0; i < gather->count && !gather->has_extra; i++) {
+    for (guint32 i = 0; i < bucket->count && !bucket->has_extra; i++) {
         texts->values[i] = "";
         texts->size_bytes[i] = 0;
     }
-    gather->has_extra = TRUE;
+    bucket->has_extra = TRUE;
     for (guint i = 0; i < from->count; i++)
-        gather_text(texts, from->group->group, from->rows[i]->extra, gather->count + i);
+        gather_text(texts, from->group->group, from->rows[i]->extra, bucket->count + i);
 }
 
 /* Raw ids; as long as all of the bucket are, no others. */
 static void
-gather_ids(SegmentGather *gather, const Rows *from)
+gather_ids(SegmentBucket *bucket, const Rows *from)
 {
-    guint8 *to = gather->raw_ids + (gsize)gather->count * COLUMN_ID_BYTES;
-    SegmentGatheredTexts *texts = &gather->texts[SEGMENT_ID];
+    guint8 *to = bucket->raw_ids + (gsize)bucket->count * COLUMN_ID_BYTES;
+    SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_ID];
     guint all_raw = TRUE;
 
     for (guint i = 0; i < from->count; i++) {
         memcpy(to + (gsize)i * COLUMN_ID_BYTES, from->rows[i]->id, COLUMN_ID_BYTES);
         all_raw &= from->rows[i]->raw_id;
     }
-    if (all_raw && gather->all_raw)
+    if (all_raw && bucket->all_raw)
         return;
-    for (guint32 i = 0; i < gather->count && gather->all_raw; i++)
+    for (guint32 i = 0; i < bucket->count && bucket->all_raw; i++)
         texts->values[i] = NULL;
-    gather->all_raw = FALSE;
+    bucket->all_raw = FALSE;
     for (guint i = 0; i < from->count; i++) {
         guint32 place = 0;
-        texts->values[gather->count + i] = NULL;
+        texts->values[bucket->count + i] = NULL;
         memcpy(&place, from->rows[i]->id, sizeof place);
         if (!from->rows[i]->raw_id)
-            gather_text(texts, from->group->group, place, gather->count + i);
+            gather_text(texts, from->group->group, place, bucket->count + i);
     }
 }
 
 /* Gives the subjects of some rows their codes within the bucket. Without a branch, since no
  * processor could foretell whether a customer is there for the first time. */
 static void
-gather_subjects(SegmentGather *gather, const Rows *from, guint32 mark)
+gather_subjects(SegmentBucket *bucket, const Rows *from, guint32 mark)
 {
-    SegmentGatheredTexts *texts = &gather->texts[SEGMENT_SUBJECT];
-    SegmentLocal *locals = gather->interned[SEGMENT_AT_SUBJECT].locals;
-    guint32 *to = texts->codes + gather->count;
+    SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_SUBJECT];
+    SegmentLocal *locals = bucket->locals[SEGMENT_AT_SUBJECT];
+    guint32 *to = texts->codes + bucket->count;
     guint32 value_count = texts->value_count;
 
     const SegmentRow *first = from->group->group->rows;
@@ -298,12 +275,12 @@ gather_subjects(SegmentGather *gather, const Rows *from, guint32 mark)
 
 /* The same for a column of few texts, which after the first rows has nothing new. */
 static void
-gather_interned(SegmentGather *gather, const Rows *from, guint32 mark, SegmentInterned place)
+gather_interned(SegmentBucket *bucket, const Rows *from, guint32 mark, SegmentInterned place)
 {
-    SegmentGatheredTexts *texts = &gather->texts[interned_columns[place]];
-    SegmentLocal *locals = gather->interned[place].locals;
+    SegmentGatheredTexts *texts = &bucket->texts[interned_columns[place]];
+    SegmentLocal *locals = bucket->locals[place];
     const guint32 *map = from->group->maps[place];
-    guint32 *to = texts->codes + gather->count;
+    guint32 *to = texts->codes + bucket->count;
 
     for (guint i = 0; i < from->count; i++) {
         guint32 code = map[from->rows[i]->codes[place]];
@@ -317,11 +294,11 @@ gather_interned(SegmentGather *gather, const Rows *from, guint32 mark, SegmentIn
 
 /* Looks the values up that gather_interned() has found. */
 static void
-gather_values(SegmentGather *gather)
+gather_values(const SegmentGather *gather, SegmentBucket *bucket)
 {
     for (guint place = 0; place < SEGMENT_INTERNED; place++) {
-        SegmentGatheredTexts *texts = &gather->texts[interned_columns[place]];
-        const SegmentInternEntry *entries = gather->interned[place].intern.entries;
+        SegmentGatheredTexts *texts = &bucket->texts[interned_columns[place]];
+        const SegmentInternEntry *entries = gather->interned[place].entries;
         for (guint32 i = 0; i < texts->value_count; i++) {
             const SegmentInternEntry *entry = &entries[texts->found[i]];
             texts->values[i] = entry->text;
@@ -346,9 +323,9 @@ fetch_rows(const Slice *next, guint part)
 
 /* Brings what is found through these rows. */
 static void
-fetch_texts(const SegmentGather *gather, const Slice *next)
+fetch_texts(const SegmentBucket *bucket, const Slice *next)
 {
-    const SegmentLocal *locals = gather->interned[SEGMENT_AT_SUBJECT].locals;
+    const SegmentLocal *locals = bucket->locals[SEGMENT_AT_SUBJECT];
 
     for (guint row = next->start; row < next->end; row++) {
         __builtin_prefetch(&locals[next->group->subjects[row]]);
@@ -369,17 +346,17 @@ spell_id(const guint8 raw[COLUMN_ID_BYTES], char text[USAGE_ID_CHARS + 1])
 
 /* Gives the raw ids of the bucket a text like those of the others. */
 static void
-spell_ids(SegmentGather *gather)
+spell_ids(SegmentBucket *bucket)
 {
-    SegmentGatheredTexts *ids = &gather->texts[SEGMENT_ID];
+    SegmentGatheredTexts *ids = &bucket->texts[SEGMENT_ID];
 
-    g_free(gather->id_texts);
-    gather->id_texts = g_malloc((gsize)gather->count * (USAGE_ID_CHARS + 1));
-    for (guint32 i = 0; i < gather->count; i++) {
-        char *text = gather->id_texts + (gsize)i * (USAGE_ID_CHARS + 1);
+    g_free(bucket->id_texts);
+    bucket->id_texts = g_malloc((gsize)bucket->count * (USAGE_ID_CHARS + 1));
+    for (guint32 i = 0; i < bucket->count; i++) {
+        char *text = bucket->id_texts + (gsize)i * (USAGE_ID_CHARS + 1);
         if (ids->values[i])
             continue;
-        spell_id(gather->raw_ids + (gsize)i * COLUMN_ID_BYTES, text);
+        spell_id(bucket->raw_ids + (gsize)i * COLUMN_ID_BYTES, text);
         ids->values[i] = text;
         ids->size_bytes[i] = USAGE_ID_CHARS;
     }
@@ -418,57 +395,57 @@ list_rows(const SegmentGather *gather, const Slice *slice, Rows *rows)
 }
 
 static void
-gather_rows(SegmentGather *gather, const Rows *from, const Slice *next, guint32 mark)
+gather_rows(const SegmentGather *gather, SegmentBucket *bucket, const Rows *from, const Slice *next,
+            guint32 mark)
 {
     guint part = 0;
 
-    gather_numbers(gather, from);
+    gather_numbers(bucket, from);
     fetch_rows(next, part++);
-    gather_counts(gather, from);
+    gather_counts(bucket, from);
     fetch_rows(next, part++);
-    gather_ids(gather, from);
+    gather_ids(bucket, from);
     fetch_rows(next, part++);
-    gather_requests(gather, from);
-    gather_extras(gather, from);
+    gather_requests(bucket, from);
+    gather_extras(bucket, from);
     fetch_rows(next, part++);
     for (SegmentInterned place = 0; place < SEGMENT_INTERNED; place++) {
-        if (gather->interned[place].intern.count == 1)
+        if (gather->interned[place].count == 1)
             continue;
         if (place == SEGMENT_AT_SUBJECT)
-            gather_subjects(gather, from, mark);
+            gather_subjects(bucket, from, mark);
         else
-            gather_interned(gather, from, mark, place);
+            gather_interned(bucket, from, mark, place);
         if (part < FETCH_PARTS)
             fetch_rows(next, part++);
     }
     for (; part < FETCH_PARTS; part++)
         fetch_rows(next, part);
-    fetch_texts(gather, next);
+    fetch_texts(bucket, next);
 }
 
-/* Gathers the events of a bucket into columns. */
 void
-segment_gather_bucket(SegmentGather *gather, guint bucket)
+segment_gather_bucket(const SegmentGather *gather, guint number, SegmentBucket *bucket)
 {
     Rows rows;
 
     for (guint place = 0; place < SEGMENT_INTERNED; place++) {
         /* What is the only text of the segment is that of each event: its code is 0. */
-        SegmentGatheredTexts *texts = &gather->texts[interned_columns[place]];
-        texts->value_count = gather->interned[place].intern.count == 1;
+        SegmentGatheredTexts *texts = &bucket->texts[interned_columns[place]];
+        texts->value_count = gather->interned[place].count == 1;
         texts->found[0] = 0;
     }
-    gather->all_raw = TRUE;
-    gather->has_extra = FALSE;
-    gather->count = 0;
+    bucket->all_raw = TRUE;
+    bucket->has_extra = FALSE;
+    bucket->count = 0;
     for (guint i = 0; i < gather->groups->len; i++) {
-        Slice slice = slice_of(gather, i, bucket);
-        Slice next = slice_of(gather, i + 1, bucket);
+        Slice slice = slice_of(gather, i, number);
+        Slice next = slice_of(gather, i + 1, number);
         list_rows(gather, &slice, &rows);
-        gather_rows(gather, &rows, &next, bucket + 1);
-        gather->count += rows.count;
+        gather_rows(gather, bucket, &rows, &next, number + 1);
+        bucket->count += rows.count;
     }
-    gather_values(gather);
-    if (!gather->all_raw)
-        spell_ids(gather);
+    gather_values(gather, bucket);
+    if (!bucket->all_raw)
+        spell_ids(bucket);
 }

@@ -110,7 +110,6 @@ struct _SegmentBuilder {
     guint64 identity_sum;
     gint64 time_min_us;
     gint64 time_max_us;
-    ColumnEncoder *encoder; /* from the first finish on */
 };
 
 /* The builder is as new then. */

@@ -11,10 +11,12 @@
 struct _IngestPool {
     Store *store;
     int quarantine_fd;
+    guint thread_count;
     GThreadPool *threads;
-    GThreadPool *storing; /* one thread, so that nobody else waits for the disk */
-    GAsyncQueue *buffers; /* those that are free */
-    GMutex lock;          /* guards what is below, and what comes of logs */
+    GThreadPool *storing;  /* one thread, so that nobody else waits for the disk */
+    GAsyncQueue *buffers;  /* those that are free */
+    GAsyncQueue *segments; /* of GByteArray: those that are free */
+    GMutex lock;           /* guards what is below, and what comes of logs */
     GCond changed;
     guint regions_free;
     guint regions_max;
@@ -25,12 +27,13 @@ struct _IngestPool {
 typedef struct {
     IngestRegion *region;
     IngestPiece piece;
-    char *buffer;
+    char *buffer; /* NULL = no piece, but a call for help with the region's segment */
     IngestLines lines;
 } Piece;
 
 struct _IngestRegion {
     IngestPool *pool;
+    gint references; /* the region's own, and one for each call for help */
     IngestedLog *log;
     guint64 from_bytes;
     guint64 line_count;
@@ -39,7 +42,13 @@ struct _IngestRegion {
     gboolean dropped;
     gboolean has_note;
     StoreLog note;
-    IngestLines *lines;  /* when all are parsed: what the pieces held; the first of them has it */
+    IngestLines *lines; /* when all are parsed: what the pieces held; the first of them has it */
+    /* The segment while it is made. */
+    Piece call;
+    SegmentFinish *finish;
+    guint part_count;
+    gint parts_begun;
+    gint parts_pending;
     GByteArray *segment; /* what becomes of it; NULL = no events, and no bad lines */
 };
 
@@ -82,15 +91,23 @@ ingest_pool_failed(IngestPool *pool)
     return failed;
 }
 
-/* Frees the region, and lets another begin. error: (transfer full), may be NULL. */
+static void
+dereference(IngestRegion *region)
+{
+    if (g_atomic_int_dec_and_test(&region->references))
+        g_free(region);
+}
+
+/* Ends the region, and lets another begin. error: (transfer full), may be NULL. */
 static void
 leave(IngestRegion *region, GError *error)
 {
     IngestPool *pool = region->pool;
 
     g_ptr_array_unref(region->pieces);
-    g_clear_pointer(&region->segment, g_byte_array_unref);
-    g_free(region);
+    if (region->segment)
+        g_async_queue_push(pool->segments, region->segment);
+    dereference(region);
     g_mutex_lock(&pool->lock);
     if (error && !pool->error)
         pool->error = error;
@@ -200,17 +217,61 @@ store_region(gpointer data, gpointer pool_data)
     leave(region, error);
 }
 
-/* All pieces are parsed. */
+/* All parts are made. */
+static void
+end_segment(IngestRegion *region)
+{
+    region->segment = g_async_queue_try_pop(region->pool->segments);
+    if (!region->segment)
+        region->segment = g_byte_array_new();
+    segment_finish_end(region->finish, region->segment, region->note.segment);
+    g_thread_pool_push(region->pool->storing, region, NULL);
+}
+
+/* Makes parts that no other thread has begun. */
+static void
+make_parts(IngestRegion *region)
+{
+    guint part = 0;
+
+    while ((part = (guint)g_atomic_int_add(&region->parts_begun, 1)) < region->part_count) {
+        segment_finish_part(region->finish, part);
+        if (g_atomic_int_dec_and_test(&region->parts_pending))
+            end_segment(region);
+    }
+    dereference(region);
+}
+
+/* Makes the segment with the help of other threads when they have parsed what they were given
+ * before, if that is soon enough. Where the log ends it is. */
 static void
 make_segment(IngestRegion *region)
 {
+    GThreadPool *threads = region->pool->threads;
+
+    region->finish = segment_finish_begin(region->lines->builder);
+    region->part_count = segment_finish_part_count(region->finish);
+    region->parts_pending = (gint)region->part_count;
+    region->call.region = region;
+    guint helpers = MIN(region->pool->thread_count, region->part_count) - 1;
+    g_atomic_int_add(&region->references, (gint)helpers + 1);
+    for (guint i = 0; i < helpers; i++)
+        g_thread_pool_push(threads, &region->call, NULL);
+    make_parts(region);
+}
+
+/* All pieces are parsed. */
+static void
+join_region(IngestRegion *region)
+{
     IngestLines *lines = join(region);
 
-    if (lines->event_count + lines->bad_count > 0) {
-        segment_builder_quarantined(lines->builder, lines->bad_count);
-        region->segment = segment_builder_finish(lines->builder, region->note.segment);
-    }
     region->lines = lines;
+    segment_builder_quarantined(lines->builder, lines->bad_count);
+    if (lines->event_count + lines->bad_count > 0)
+        make_segment(region);
+    else
+        g_thread_pool_push(region->pool->storing, region, NULL);
 }
 
 /* One of those that the region waits for is done. The last one finishes it. */
@@ -219,20 +280,22 @@ region_unref(IngestRegion *region)
 {
     if (!g_atomic_int_dec_and_test(&region->pending))
         return;
-    if (region->dropped || region->pieces->len == 0 || ingest_pool_failed(region->pool)) {
+    if (region->dropped || region->pieces->len == 0 || ingest_pool_failed(region->pool))
         leave(region, NULL);
-        return;
-    }
-    make_segment(region);
-    g_thread_pool_push(region->pool->storing, region, NULL);
+    else
+        join_region(region);
 }
 
 static void
-parse_piece(gpointer data, gpointer pool_data)
+work(gpointer data, gpointer pool_data)
 {
     Piece *piece = data;
     IngestPool *pool = pool_data;
 
+    if (!piece->buffer) {
+        make_parts(piece->region);
+        return;
+    }
     ingest_lines_read(&piece->piece, &piece->lines);
     g_async_queue_push(pool->buffers, piece->buffer);
     region_unref(piece->region);
@@ -246,6 +309,8 @@ ingest_pool_new(Store *store, int quarantine_fd, guint thread_count, gsize buffe
     g_assert(thread_count > 0);
     pool->store = store;
     pool->quarantine_fd = quarantine_fd;
+    pool->thread_count = thread_count;
+    pool->segments = g_async_queue_new_full((GDestroyNotify)g_byte_array_unref);
     pool->buffers = g_async_queue_new_full(g_free);
     /* One for the reader, one more that it carries a line's begin to, and two a thread: what it
      * parses and what lies ready. */
@@ -254,7 +319,7 @@ ingest_pool_new(Store *store, int quarantine_fd, guint thread_count, gsize buffe
     pool->regions_free = pool->regions_max = thread_count + 1;
     g_mutex_init(&pool->lock);
     g_cond_init(&pool->changed);
-    pool->threads = g_thread_pool_new(parse_piece, pool, (gint)thread_count, TRUE, NULL);
+    pool->threads = g_thread_pool_new(work, pool, (gint)thread_count, TRUE, NULL);
     pool->storing = g_thread_pool_new(store_region, pool, 1, TRUE, NULL);
     return pool;
 }
@@ -275,6 +340,7 @@ ingest_pool_finish(IngestPool *pool, GError **error)
     g_thread_pool_free(pool->threads, FALSE, TRUE);
     g_thread_pool_free(pool->storing, FALSE, TRUE);
     g_async_queue_unref(pool->buffers);
+    g_async_queue_unref(pool->segments);
     g_mutex_clear(&pool->lock);
     g_cond_clear(&pool->changed);
     gboolean good = !pool->error;
@@ -306,6 +372,7 @@ ingest_region_begin(IngestPool *pool, IngestedLog *log, guint64 from_bytes)
     pool->regions_free--;
     g_mutex_unlock(&pool->lock);
     region->pool = pool;
+    region->references = 1;
     region->log = log;
     region->from_bytes = from_bytes;
     region->pieces = g_ptr_array_new_with_free_func(piece_free);

@@ -186,6 +186,52 @@ Test(segment_build, a_builder_is_as_new_after_it_has_finished)
     }
 }
 
+static gpointer
+make_part(gpointer data)
+{
+    gpointer *call = data;
+
+    segment_finish_part(call[0], GPOINTER_TO_UINT(call[1]));
+    return NULL;
+}
+
+/* Two segments in turn, of other texts and sizes, since what made parts is used again. */
+Test(segment_build, threads_make_the_parts_in_any_order)
+{
+    static const guint counts[] = {40000, 5000};
+    char expected_name[SEGMENT_NAME_CHARS + 1];
+    char name[SEGMENT_NAME_CHARS + 1];
+    MadeEvent made;
+
+    for (guint round = 0; round < 4; round++) {
+        g_autoptr(SegmentBuilder) builder = segment_builder_new();
+        g_autoptr(SegmentBuilder) other = segment_builder_new();
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        GThread *threads[16];
+        gpointer calls[G_N_ELEMENTS(threads)][2];
+        for (guint i = 0; i < counts[round % 2]; i++) {
+            fixture_event(&made, 1000 * round + i);
+            add(builder, &made.event);
+            add(other, &made.event);
+        }
+        SegmentFinish *finish = segment_finish_begin(builder);
+        guint count = segment_finish_part_count(finish);
+        cr_assert(count > 1 && count <= G_N_ELEMENTS(threads));
+        for (guint i = count; i-- > 0;) {
+            calls[i][0] = finish;
+            calls[i][1] = GUINT_TO_POINTER(i);
+            threads[i] = g_thread_new(NULL, make_part, calls[i]);
+        }
+        for (guint i = 0; i < count; i++)
+            g_thread_join(threads[i]);
+        segment_finish_end(finish, bytes, name);
+        g_autoptr(GByteArray) expected = segment_builder_finish(other, expected_name);
+        cr_assert_str_eq(name, expected_name);
+        cr_assert_eq(bytes->len, expected->len);
+        cr_assert_arr_eq(bytes->data, expected->data, expected->len);
+    }
+}
+
 Test(segment_build, the_name_is_the_sha256_of_the_bytes)
 {
     char name[SEGMENT_NAME_CHARS + 1];
