@@ -14,6 +14,8 @@
 #include "formats/usage.h"
 #include "jobs/ingest_source.h"
 
+enum { STEP_BYTES = 128 << 10 };
+
 typedef struct {
     IngestPool *pool;
     Store *store;
@@ -29,16 +31,18 @@ typedef struct {
     /* What was read of the log from there on. */
     char *buffer;
     gsize filled;
-    gboolean at_end;  /* and nothing is behind it */
-    gboolean found;   /* something that the store does not have */
-    gboolean checked; /* that a compressed log is whole */
+    gsize seen;         /* how much of it is in the prefix already */
+    guint64 seen_lines; /* that end therein */
+    gboolean at_end;    /* and nothing is behind it */
+    gboolean found;     /* something that the store does not have */
+    gboolean checked;   /* that a compressed log is whole */
 } LogReader;
 
-/* Reads until the buffer is full or the log ends. */
+/* Reads on until the buffer has size_bytes, or the log ends. */
 static gboolean
-fill(LogReader *reader, GError **error)
+fill_to(LogReader *reader, gsize size_bytes, GError **error)
 {
-    gsize room = reader->sizes->piece_bytes - reader->filled;
+    gsize room = size_bytes - reader->filled;
 
     if (reader->at_end || room == 0)
         return TRUE;
@@ -50,13 +54,60 @@ fill(LogReader *reader, GError **error)
     return TRUE;
 }
 
-/* Goes on behind the first size_bytes of the buffer, which are whole lines. */
+/* Reads until the buffer is full or the log ends. */
+static gboolean
+fill(LogReader *reader, GError **error)
+{
+    return fill_to(reader, reader->sizes->piece_bytes, error);
+}
+
+/* Columns of a block are counted side by side, in vectors when the compiler sees them; a column's
+ * count fits into a byte. */
+enum { COUNT_COLUMNS = 16, COUNT_ROWS = 255 };
+
+static guint64
+count_lines(const char *text, gsize size_bytes)
+{
+    const char *end = text + size_bytes;
+    guint64 count = 0;
+
+    while (end - text >= COUNT_COLUMNS) {
+        gsize rows = MIN(COUNT_ROWS, (gsize)(end - text) / COUNT_COLUMNS);
+        guint8 counts[COUNT_COLUMNS] = {0};
+        for (gsize row = 0; row < rows; row++, text += COUNT_COLUMNS)
+            for (guint k = 0; k < COUNT_COLUMNS; k++)
+                counts[k] += text[k] == '\n';
+        for (guint k = 0; k < COUNT_COLUMNS; k++)
+            count += counts[k];
+    }
+    for (; text < end; text++)
+        count += *text == '\n';
+    return count;
+}
+
+/* Takes the first size_bytes of the buffer into the prefix, and counts their lines. */
 static void
+see(LogReader *reader, gsize size_bytes)
+{
+    const char *from = reader->buffer + reader->seen;
+
+    g_assert(size_bytes >= reader->seen);
+    fingerprint_add(reader->prefix, from, size_bytes - reader->seen);
+    reader->seen_lines += count_lines(from, size_bytes - reader->seen);
+    reader->seen = size_bytes;
+}
+
+/* Goes on behind the first size_bytes of the buffer, which are whole lines. Returns: how many. */
+static guint64
 advance(LogReader *reader, gsize size_bytes)
 {
-    fingerprint_add(reader->prefix, reader->buffer, size_bytes);
+    see(reader, size_bytes);
+    guint64 line_count = reader->seen_lines;
     reader->at_bytes += size_bytes;
     reader->filled -= size_bytes;
+    reader->seen = 0;
+    reader->seen_lines = 0;
+    return line_count;
 }
 
 /* Reads on to position_bytes without looking at lines. Returns: 1; 0 when the log ends before; -1
@@ -156,20 +207,6 @@ skim_region(LogReader *reader, const GArray *notes, GError **error)
     return reader->at_bytes > from_bytes;
 }
 
-static guint64
-count_lines(const char *text, gsize size_bytes)
-{
-    const char *end = text + size_bytes;
-    guint64 count = 0;
-
-    while ((text = memchr(text, '\n', (gsize)(end - text)))) {
-        count++;
-        if (++text == end)
-            break;
-    }
-    return count;
-}
-
 /* A region of the log that is being read. */
 typedef struct {
     IngestRegion *region;
@@ -185,14 +222,14 @@ static void
 hand_over(LogReader *reader, RegionReader *region, gsize size_bytes)
 {
     char *buffer = reader->buffer;
-    guint64 line_count = count_lines(buffer, size_bytes) + (buffer[size_bytes - 1] != '\n');
+    gboolean torn = buffer[size_bytes - 1] != '\n';
     IngestPiece piece = {.log = reader->log->log,
                          .text = buffer,
                          .size_bytes = size_bytes,
                          .line = reader->at_line + 1,
                          .offset_bytes = reader->at_bytes};
 
-    advance(reader, size_bytes);
+    guint64 line_count = advance(reader, size_bytes) + torn;
     reader->at_line += line_count;
     reader->buffer = ingest_pool_buffer(reader->pool);
     memcpy(reader->buffer, buffer + size_bytes, reader->filled);
@@ -261,11 +298,45 @@ piece_size(const LogReader *reader, const RegionReader *region, gsize last_bytes
     return size_bytes;
 }
 
+/* How much of the buffer belongs to the region for sure, when its whole lines end at last_bytes. */
+static gsize
+sure_size(const LogReader *reader, const RegionReader *region, gsize last_bytes)
+{
+    gsize size_bytes = MIN(last_bytes, region->end_bytes - reader->at_bytes);
+
+    for (guint i = 0; i < region->notes->len; i++) {
+        const StoreLog *note = &g_array_index(region->notes, StoreLog, i);
+        if (note->size_bytes > reader->at_bytes)
+            size_bytes = MIN(size_bytes, note->size_bytes - reader->at_bytes);
+    }
+    return size_bytes;
+}
+
+/* Reads until the buffer is full or the log ends, and looks at what has come while it is in the
+ * processor's cache. */
+static gboolean
+fill_piece(LogReader *reader, const RegionReader *region, GError **error)
+{
+    gsize piece_bytes = reader->sizes->piece_bytes;
+
+    while (!reader->at_end && reader->filled < piece_bytes) {
+        gsize before = reader->filled;
+        if (!fill_to(reader, MIN(before + STEP_BYTES, piece_bytes), error))
+            return FALSE;
+        const char *last = memrchr(reader->buffer + before, '\n', reader->filled - before);
+        gsize last_bytes = last ? (gsize)(last + 1 - reader->buffer) : 0;
+        gsize size_bytes = sure_size(reader, region, last_bytes);
+        if (size_bytes > reader->seen)
+            see(reader, size_bytes);
+    }
+    return TRUE;
+}
+
 /* Returns: 1; 0 when the log has no whole line any more; -1 and error. */
 static int
 take_piece(LogReader *reader, RegionReader *region, GError **error)
 {
-    if (!fill(reader, error))
+    if (!fill_piece(reader, region, error))
         return -1;
     const char *last = memrchr(reader->buffer, '\n', reader->filled);
     if (last) {
