@@ -12,43 +12,58 @@ enum {
 struct _BulkQueue {
     Door *door;
     char *where;
-    guint length_max;
     GThread *thread;
     GMutex mutex; /* guards all below */
     GCond cond;
-    GPtrArray *idle; /* of Queue; owns */
+    GPtrArray *idle; /* of Queue, opened with length_max; owns */
+    guint length_max;
     gboolean stopping;
     gboolean known; /* depth is as the queue has said lately */
     QueueDepth depth;
 };
 
+/* A handle that nobody uses. SIGHUP may have changed how many jobs may wait. length_max: (out) what
+ * it was opened with. */
 static Queue *
-borrow(BulkQueue *queue, GError **error)
+borrow(BulkQueue *queue, guint *length_max, GError **error)
 {
+    DoorConfig limits;
+    Queue *handle = NULL;
+
+    door_limits(queue->door, &limits);
+    *length_max = limits.queue_length_max;
     g_mutex_lock(&queue->mutex);
-    Queue *handle =
-        queue->idle->len ? g_ptr_array_steal_index_fast(queue->idle, queue->idle->len - 1) : NULL;
+    if (queue->length_max != limits.queue_length_max)
+        g_ptr_array_set_size(queue->idle, 0);
+    queue->length_max = limits.queue_length_max;
+    if (queue->idle->len > 0)
+        handle = g_ptr_array_steal_index_fast(queue->idle, queue->idle->len - 1);
     g_mutex_unlock(&queue->mutex);
-    return handle ? handle : queue_open(queue->where, queue->length_max, error);
+    return handle ? handle : queue_open(queue->where, limits.queue_length_max, error);
 }
 
 static void
-give_back(BulkQueue *queue, Queue *handle)
+give_back(BulkQueue *queue, Queue *handle, guint length_max)
 {
     g_mutex_lock(&queue->mutex);
-    g_ptr_array_add(queue->idle, handle);
+    gboolean kept = length_max == queue->length_max;
+    if (kept)
+        g_ptr_array_add(queue->idle, handle);
     g_mutex_unlock(&queue->mutex);
+    if (!kept)
+        queue_free(handle);
 }
 
 gboolean
 bulk_queue_put(BulkQueue *queue, const char *id, GError **error)
 {
-    Queue *handle = borrow(queue, error);
+    guint length_max = 0;
+    Queue *handle = borrow(queue, &length_max, error);
 
     if (!handle)
         return FALSE;
     gboolean put = queue_enqueue(handle, id, error);
-    give_back(queue, handle);
+    give_back(queue, handle, length_max);
     return put;
 }
 
@@ -66,11 +81,12 @@ static void
 look(BulkQueue *queue)
 {
     QueueDepth depth = {0};
-    Queue *handle = borrow(queue, NULL);
+    guint length_max = 0;
+    Queue *handle = borrow(queue, &length_max, NULL);
     gboolean known = handle && queue_depth(handle, &depth, NULL);
 
     if (handle)
-        give_back(queue, handle);
+        give_back(queue, handle, length_max);
     g_mutex_lock(&queue->mutex);
     queue->known = known;
     queue->depth = depth;

@@ -167,7 +167,7 @@ begin(InlineWork *work)
                        .data = work};
     gint64 waited_us = g_get_monotonic_time() - work->admitted_us;
 
-    if (waited_us > WAIT_FACTOR * inline_->limits.wait_max_us) {
+    if (waited_us > WAIT_FACTOR * inline_->limits.wait_max_us + WAIT_SLACK_US) {
         inline_refuse(work, OUTCOME_SHED, 503, "overloaded", 1,
                       "it waited %.1f s and had no worker yet: retry later, or send it as a job "
                       "to /v1/jobs",
@@ -221,9 +221,11 @@ on_wake(gint fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
 }
 
 static AdmissionLimits
-admission_limits(const DoorConfig *limits)
+admission_limits(const DoorInline *inline_)
 {
-    return (AdmissionLimits){.workers = limits->workers,
+    const DoorConfig *limits = &inline_->limits;
+
+    return (AdmissionLimits){.workers = inline_->door->config->workers,
                              .wait_max_us = limits->wait_max_us,
                              .waiting_max = limits->waiting_max,
                              .customer_share = limits->customer_share};
@@ -236,14 +238,14 @@ door_inline_new(Door *door, const char *worker_program)
 
     inline_->door = door;
     door_limits(door, &inline_->limits);
-    AdmissionLimits limits = admission_limits(&inline_->limits);
+    AdmissionLimits limits = admission_limits(inline_);
     g_mutex_init(&inline_->mutex);
     inline_->bodies_max_bytes =
         (gint64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / MEMORY_SHARE;
     inline_->admission = admission_new(&limits, inline_->limits.deadline_us);
     inline_->starving = TRUE;
     inline_->closers = g_thread_pool_new(inline_close, inline_, CLOSERS, FALSE, NULL);
-    inline_->pool = pool_new(worker_program, inline_->limits.workers, inline_->limits.deadline_us);
+    inline_->pool = pool_new(worker_program, limits.workers, inline_->limits.deadline_us);
     inline_->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_assert(inline_->wake_fd >= 0);
     inline_->wake_source = g_unix_fd_add(inline_->wake_fd, G_IO_IN, on_wake, inline_);
@@ -283,7 +285,7 @@ void
 door_inline_limits(DoorInline *inline_)
 {
     door_limits(inline_->door, &inline_->limits);
-    AdmissionLimits limits = admission_limits(&inline_->limits);
+    AdmissionLimits limits = admission_limits(inline_);
 
     g_mutex_lock(&inline_->mutex);
     admission_set_limits(inline_->admission, &limits);
