@@ -18,10 +18,13 @@
 
 enum {
     CLOSERS = 2,
-    ATTEMPTS = 2,     /* an image gets a second worker: the first may have been killed by others */
-    WAIT_FACTOR = 2,  /* predictions err; beyond twice the wait that was promised, it is refused */
-    CPU_SLACK_S = 3,  /* beyond the deadline the kernel ends a worker */
-    MEMORY_SHARE = 4, /* a quarter of the machine's is for bodies */
+    ATTEMPTS = 2, /* an image gets a second worker: the first may have been killed by others */
+    /* Predictions err: beyond twice the wait that was promised, and a bit, it is refused after all.
+     */
+    WAIT_FACTOR = 2,
+    WAIT_SLACK_US = 500000,
+    CPU_SLACK_S = 3,    /* beyond the deadline the kernel ends a worker */
+    MEMORY_SHARE = 4,   /* a quarter of the machine's is for bodies */
     RETRY_WORKER_S = 5, /* when workers do not start */
     RETRY_SPACE_S = 2
 };
