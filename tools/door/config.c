@@ -288,6 +288,15 @@ door_config_take_limits(DoorConfig *config, const DoorConfig *next)
 }
 
 void
+door_config_copy_numbers(const DoorConfig *from, DoorConfig *to)
+{
+    *to = (DoorConfig){0};
+    for (guint i = 0; i < config_option_count; i++)
+        if (config_options[i].kind != CONFIG_TEXT && config_options[i].kind != CONFIG_LIST)
+            config_copy_number(from, to, &config_options[i]);
+}
+
+void
 door_config_clear(DoorConfig *config)
 {
     for (guint i = 0; i < config_option_count; i++) {

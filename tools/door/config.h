@@ -52,6 +52,8 @@ gboolean door_config_reload(const DoorConfig *now, DoorConfig *next, GError **er
 gboolean door_config_check(const DoorConfig *config, GError **error);
 /* What SIGHUP may change is taken over from next. */
 void door_config_take_limits(DoorConfig *config, const DoorConfig *next);
+/* All but the texts. */
+void door_config_copy_numbers(const DoorConfig *from, DoorConfig *to);
 void door_config_clear(DoorConfig *config);
 
 #endif

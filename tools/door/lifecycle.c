@@ -170,9 +170,8 @@ door_open(Door *door, DoorConfig *config, GError **error)
 void
 door_limits(Door *door, DoorConfig *limits)
 {
-    *limits = (DoorConfig){0};
     g_mutex_lock(&door->config_mutex);
-    door_config_take_limits(limits, door->config);
+    door_config_copy_numbers(door->config, limits);
     g_mutex_unlock(&door->config_mutex);
 }
 
