@@ -27,8 +27,8 @@ algorithm(void)
     return found;
 }
 
-static void
-print_hex(const guint8 digest[SHA256_BYTES], char hex[SHA256_CHARS + 1])
+void
+sha256_print(const guint8 digest[SHA256_BYTES], char hex[SHA256_CHARS + 1])
 {
     static const char digits[] = "0123456789abcdef";
 
@@ -57,7 +57,7 @@ sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1])
     guint8 digest[SHA256_BYTES];
 
     sha256_bytes(bytes, size_bytes, digest);
-    print_hex(digest, hex);
+    sha256_print(digest, hex);
 }
 
 static void
@@ -99,6 +99,6 @@ sha256_finish(Sha256 *sha256, char hex[SHA256_CHARS + 1])
     int done = EVP_DigestFinal_ex(sha256->context, digest, NULL);
 
     g_assert(done == 1);
-    print_hex(digest, hex);
+    sha256_print(digest, hex);
     begin(sha256);
 }

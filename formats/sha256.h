@@ -14,6 +14,9 @@ void sha256_bytes(const void *bytes, gsize size_bytes, guint8 digest[SHA256_BYTE
 /* The same in lower-case hexadecimal. */
 void sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1]);
 
+/* A digest in lower-case hexadecimal. */
+void sha256_print(const guint8 digest[SHA256_BYTES], char hex[SHA256_CHARS + 1]);
+
 /* The same of bytes that come piece by piece. */
 typedef struct _Sha256 Sha256;
 Sha256 *sha256_new(void);

@@ -1,6 +1,7 @@
 /* answers.h - idempotency: what was answered to a customer's keyed request, kept a day, so that a
  * retry at any door that shares the folder gets the same answer. Losing one costs work, never
- * money: the usage event's id follows from the key. SPDX-License-Identifier: Apache-2.0 */
+ * money: the usage event's id follows from the key.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_ANSWERS_H
 #define MILLRACE_JOBS_ANSWERS_H
 
@@ -13,8 +14,9 @@
 
 typedef struct _Answers Answers;
 
-/* dir: made when missing. bytes_max: of all stored answers together; the oldest go first. For any
- * thread. */
+/* dir: made when missing. bytes_max: of all stored answers together; when answers are swept, the
+ * oldest go first, and when there is no room until then, an answer is not stored. For any thread.
+ */
 Answers *answers_open(const char *dir, gint64 keep_us, guint64 bytes_max, GError **error);
 void answers_free(Answers *answers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Answers, answers_free)
@@ -30,6 +32,7 @@ typedef enum {
 typedef struct {
     guint status;
     char *content_type; /* owned */
+    char *note;         /* a line of the caller's own, or NULL; owned */
     int fd;             /* of a file; owned */
     guint64 offset;     /* where the body begins in it */
     guint64 size_bytes; /* of the body */
