@@ -9,6 +9,7 @@
 
 typedef struct {
     const char *sources;        /* as in BulkRequest; may be NULL */
+    const char *usage_dir;      /* where usage logs are ingested from */
     const char *resize_program; /* path of millrace-resize */
     const char *run_program;    /* path of millrace-run, used with a hostfile */
     const char *hostfile;       /* may be NULL */
@@ -22,11 +23,16 @@ typedef struct {
 } BulkDrain;
 
 typedef struct {
-    guint64 done, again, dead, skipped;
+    guint64 done;    /* came to their results here */
+    guint64 again;   /* wait for another try */
+    guint64 dead;    /* were given up */
+    guint64 skipped; /* had come to an end, or are another's */
 } BulkDrained;
 
-/* Returns FALSE and MILLRACE_ERROR_UNAVAILABLE when the queue stays out of reach (it tries for a
- * minute, with back-off). */
+/* Takes jobs as they come. A try that fails waits for the next one as long as a lease is; one that
+ * is interrupted by stop goes back into the queue at once.
+ * Returns FALSE and MILLRACE_ERROR_UNAVAILABLE when the queue stays out of reach (it tries for a
+ * minute, with back-off), MILLRACE_ERROR_IO when the jobs' folder fails. */
 gboolean bulk_drain(BulkJobs *jobs, Queue *queue, const BulkDrain *drain, BulkDrained *drained,
                     GError **error);
 

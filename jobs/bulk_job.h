@@ -103,6 +103,8 @@ gboolean bulk_lease_renew(BulkLease *lease, GError **error);
 guint bulk_lease_try(const BulkLease *lease);
 /* Has the job had all its tries, the one that this lease is for not counted? */
 gboolean bulk_lease_is_last(const BulkLease *lease);
+/* (transfer full) why, for people. */
+char *bulk_lease_reason(const BulkLease *lease);
 /* Gives the job its end: work/ becomes results/, once. Takes the lease. FALSE and
  * MILLRACE_ERROR_INTERRUPTED when another was first (nothing of ours shows). */
 gboolean bulk_lease_finish(BulkLease *lease, GError **error);

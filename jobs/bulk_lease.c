@@ -223,6 +223,15 @@ bulk_lease_is_last(const BulkLease *lease)
     return lease->record.failures >= BULK_TRIES_MAX || lease->record.deaths >= BULK_DEATHS_MAX;
 }
 
+char *
+bulk_lease_reason(const BulkLease *lease)
+{
+    if (lease->record.failures >= BULK_TRIES_MAX && lease->record.reason)
+        return g_strdup_printf("%u tries got nothing done; the last: %s", lease->record.failures,
+                               lease->record.reason);
+    return g_strdup_printf("%u drains died over it", lease->record.deaths);
+}
+
 /* Is the lease still the last one, and the job without an end? */
 static gboolean
 is_held(const BulkLease *lease, GError **error)
