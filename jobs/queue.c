@@ -14,10 +14,11 @@ queue_open(const char *where, guint length_max, GError **error)
         return queue_sqlite_open(where + strlen("sqlite:"), length_max, error);
     if (g_str_has_prefix(where, "amqp:"))
         return queue_amqp_open(where, length_max, error);
+    /* No more of it is shown than its scheme: a password may follow. */
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
-                "\"%.40s\": expected a queue as in sqlite:PATH or "
+                "\"%.*s\": expected a queue as in sqlite:PATH or "
                 "amqp://USER:PASSWORD@HOST,HOST/VHOST",
-                where);
+                (int)MIN(strcspn(where, ":@"), 40), where);
     return NULL;
 }
 
