@@ -1,6 +1,6 @@
 /* customer_usage.h - what each customer used at this door, by day: sums in memory, made anew from
  * the local usage logs when the door starts. For customers to look at; bills come from the store.
- * Any thread. Bounded: 31 days.
+ * Any thread. Bounded: 31 days, and as many customers as have keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_CUSTOMER_USAGE_H
 #define MILLRACE_JOBS_CUSTOMER_USAGE_H
@@ -17,10 +17,14 @@ typedef struct {
 } CustomerSums;
 
 typedef struct _CustomerUsage CustomerUsage;
-/* dir: of usage_log.h. Lines that are no events are passed over and counted. */
+/* dir: of usage_log.h; made when missing. Lines that are no events are passed over and counted;
+ * what is not "ok" is not what somebody used. An event of two files (a job's log that was copied)
+ * is summed twice. */
 CustomerUsage *customer_usage_open(const char *dir, gint64 now_us, GError **error);
+guint64 customer_usage_bad_lines(const CustomerUsage *usage);
 void customer_usage_free(CustomerUsage *usage);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CustomerUsage, customer_usage_free)
+/* An event without a time is of now. */
 void customer_usage_add(CustomerUsage *usage, const UsageEvent *event);
 /* Calls visit for each UTC day that has something, oldest first. day: "2026-11-23". */
 void customer_usage_visit(CustomerUsage *usage, const char *customer,
