@@ -17,10 +17,10 @@ typedef enum {
 typedef struct {
     const char *name;
     ConfigKind kind;
+    gboolean reloads;     /* SIGHUP may change it */
     gsize offset;         /* in DoorConfig */
     const char *fallback; /* NULL: none, or one that depends on STATE */
     guint64 min, max;     /* of a count, or of seconds */
-    gboolean reloads;     /* SIGHUP may change it */
     const char *argument;
     const char *help;
 } ConfigOption;

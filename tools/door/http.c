@@ -14,7 +14,7 @@
 #include "tools/door/http_internal.h"
 
 #define BACKLOG                 1024
-#define CONNECTION_MEMORY_BYTES (64 << 10) /* for all headers, and a piece of the body */
+#define CONNECTION_MEMORY_BYTES (32 << 10) /* for all headers, and a piece of the body */
 
 /* --- Bodies --- */
 
@@ -230,21 +230,18 @@ http_take_body(HttpRequest *request, guint64 max_bytes,
 void
 http_answer(HttpRequest *request, const HttpAnswer *answer)
 {
-    HttpAnswer closing = *answer;
+    gboolean is_early = request->body_state == BODY_NONE && request->announced > 0;
+    gboolean close = is_early || answer->close || atomic_load(&request->http->closing);
 
-    if (request->body_state == BODY_NONE && request->announced > 0) {
+    if (is_early)
         request->connection->linger = TRUE;
-        closing.close = TRUE;
-    }
-    if (atomic_load(&request->http->closing))
-        closing.close = TRUE;
     request->status = answer->status;
     request->answer_bytes = answer->stream ? 0 : answer->size_bytes;
     if (request->body_state == BODY_REFUSED) {
         g_assert(!answer->stream && answer->fd <= 0);
         request->raw = http_answer_text(answer);
     } else {
-        request->response = http_response_new(request, &closing);
+        request->response = http_response_new(request, answer, close);
     }
     if (atomic_exchange(&request->answer, ANSWER_GIVEN) == ANSWER_AWAITED)
         MHD_resume_connection(request->mhd);
@@ -279,7 +276,11 @@ int
 http_listen(const char *listen_at, guint16 *port, GError **error)
 {
     struct addrinfo *found = resolve(listen_at, error);
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {0};
     socklen_t size = sizeof(bound);
     const int yes = 1;
 
@@ -288,7 +289,7 @@ http_listen(const char *listen_at, guint16 *port, GError **error)
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
+        getsockname(fd, &bound.any, &size) != 0) {
         millrace_error_set_errno(error, MILLRACE_ERROR_CANT_CREATE, errno,
                                  "listening on %s (is another door there? give another address)",
                                  listen_at);
@@ -298,8 +299,7 @@ http_listen(const char *listen_at, guint16 *port, GError **error)
         return -1;
     }
     freeaddrinfo(found);
-    *port = g_ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                : ((struct sockaddr_in *)&bound)->sin_port);
+    *port = g_ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     return fd;
 }
 

@@ -86,7 +86,7 @@ body_response(HttpRequest *request, const HttpAnswer *answer)
 }
 
 struct MHD_Response *
-http_response_new(HttpRequest *request, const HttpAnswer *answer)
+http_response_new(HttpRequest *request, const HttpAnswer *answer, gboolean close)
 {
     struct MHD_Response *response = body_response(request, answer);
 
@@ -97,7 +97,7 @@ http_response_new(HttpRequest *request, const HttpAnswer *answer)
     /* One with line ends in it is not taken by the library. */
     for (guint i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
-    if (answer->close)
+    if (close)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return response;
 }

@@ -83,7 +83,8 @@ void http_watch_remove(HttpWatch *watch, HttpConnection *connection);
 guint http_watch_count(HttpWatch *watch);
 
 /* http_answer.c */
-struct MHD_Response *http_response_new(HttpRequest *request, const HttpAnswer *answer);
+struct MHD_Response *http_response_new(HttpRequest *request, const HttpAnswer *answer,
+                                       gboolean close);
 /* The answer as it goes over the wire; of those with bytes only. */
 GString *http_answer_text(const HttpAnswer *answer);
 
