@@ -55,31 +55,41 @@ inline_refuse(InlineWork *work, DoorOutcome outcome, guint status, const char *c
     note_answered(inline_, admitted);
 }
 
+/* What an answer says of its image. Stored as one line beside a stored answer, so that a replay
+ * says the same. */
 static void
-image_headers(HttpAnswer *answer, guint32 width_px, guint32 height_px)
+put_headers(HttpAnswer *answer, const char *note)
 {
-    http_answer_header(answer, "X-Millrace-Width", "%u", width_px);
-    http_answer_header(answer, "X-Millrace-Height", "%u", height_px);
+    static const char *const names[] = {"X-Millrace-Width", "X-Millrace-Height",
+                                        "X-Millrace-CPU-Us"};
+    char *end = NULL;
+
+    for (guint i = 0; note && i < G_N_ELEMENTS(names); i++, note = end) {
+        guint64 value = g_ascii_strtoull(note, &end, 10);
+        http_answer_header(answer, names[i], "%" G_GUINT64_FORMAT, value);
+    }
     /* Whatever the bytes look like, no browser is to take them for a page. */
     http_answer_header(answer, "X-Content-Type-Options", "nosniff");
+}
+
+/* (transfer full) */
+static char *
+print_note(const InlineWork *work)
+{
+    return g_strdup_printf("%u %u %" G_GUINT64_FORMAT, work->output.width_px,
+                           work->output.height_px, work->event.cpu_us);
 }
 
 void
 inline_replay(InlineWork *work, Answer *stored)
 {
-    g_autofree guint8 *bytes = g_malloc(IMAGE_HEADER_BYTES);
     HttpAnswer answer = {.status = stored->status,
                          .content_type = stored->content_type,
                          .fd = stored->fd,
                          .offset = stored->offset,
                          .size_bytes = stored->size_bytes};
-    ImageHeader header = {0};
 
-    ssize_t got = pread(stored->fd, bytes, MIN(stored->size_bytes, IMAGE_HEADER_BYTES),
-                        (off_t)stored->offset);
-    if (got > 0)
-        image_header_read(bytes, (gsize)got, &header);
-    image_headers(&answer, header.width_px, header.height_px);
+    put_headers(&answer, stored->note);
     http_answer_header(&answer, "Idempotent-Replayed", "true");
     stored->fd = -1;
     door_answer(work->exchange, OUTCOME_REPLAYED, &answer);
@@ -92,12 +102,12 @@ answer_served(InlineWork *work)
     DoorInline *inline_ = work->inline_;
     HttpAnswer answer = {
         .status = 200, .fd = work->output_fd, .size_bytes = work->output.size_bytes};
+    g_autofree char *note = print_note(work);
     char type[32];
 
     print_content_type(work->output.format, type);
     answer.content_type = type;
-    image_headers(&answer, work->output.width_px, work->output.height_px);
-    http_answer_header(&answer, "X-Millrace-CPU-Us", "%" G_GUINT64_FORMAT, work->event.cpu_us);
+    put_headers(&answer, note);
     work->output_fd = -1;
     door_answer(work->exchange, OUTCOME_SERVED, &answer);
     note_answered(inline_, TRUE);
@@ -119,11 +129,13 @@ close_poison(InlineWork *work)
 static void
 close_keyed(InlineWork *work)
 {
+    g_autofree char *note = print_note(work);
     char type[32];
 
     print_content_type(work->output.format, type);
     Answer kept = {.status = 200,
                    .content_type = type,
+                   .note = note,
                    .fd = work->output_fd,
                    .size_bytes = work->output.size_bytes};
     end_key(work, &kept);
