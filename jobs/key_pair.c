@@ -114,3 +114,20 @@ key_pair_read(int folder_fd, const char *name, GError **error)
     g_free(text);
     return secret;
 }
+
+GArray *
+key_pair_read_trusted(const char *const *paths, GError **error)
+{
+    g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(MinisignPublic));
+
+    for (; *paths; paths++) {
+        MinisignPublic key;
+        g_autofree char *text =
+            durable_read_file(AT_FDCWD, *paths, MINISIGN_TEXT_MAX_BYTES, NULL, error);
+        if (!text || !minisign_public_parse(*paths, text, &key, error))
+            return NULL;
+        g_array_append_val(keys, key);
+    }
+    g_assert(keys->len > 0);
+    return g_steal_pointer(&keys);
+}

@@ -4,6 +4,7 @@
 #ifndef MILLRACE_JOBS_KEY_PAIR_H
 #define MILLRACE_JOBS_KEY_PAIR_H
 
+#include "formats/error.h"
 #include "formats/minisign.h"
 
 /* Writes NAME.key and NAME.pub durably, the secret half first: the public one can be made of it
@@ -18,5 +19,9 @@ gboolean key_pair_ensure(int folder_fd, const char *name, gboolean *made, GError
 /* (transfer full) the secret half, or NULL and MILLRACE_ERROR_NO_INPUT, MILLRACE_ERROR_BAD_INPUT.
  */
 MinisignSecret *key_pair_read(int folder_fd, const char *name, GError **error);
+
+/* Reads public keys from files: (transfer full) an array of MinisignPublic, at least one; or NULL
+ * and MILLRACE_ERROR_NO_INPUT, MILLRACE_ERROR_BAD_INPUT. paths: NULL-terminated. */
+GArray *key_pair_read_trusted(const char *const *paths, GError **error);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define NOT_PUBLISHED "revoked, but not published: run millrace keys publish: "
 
-enum { PREFIX_MIN_CHARS = 4, NOTE_MAX_CHARS = 1000 };
+enum { PREFIX_MIN_CHARS = 4, NOTE_MAX_BYTES = 1000 };
 
 static const SqliteSchema schema = {
     .what = "a store of keys",
@@ -200,16 +200,27 @@ insert_key(KeysStore *store, gpointer data, GError **error)
 }
 
 static gboolean
+is_note(const char *note)
+{
+    if (strlen(note) > NOTE_MAX_BYTES || !g_utf8_validate(note, -1, NULL))
+        return FALSE;
+    for (const char *at = note; *at; at = g_utf8_next_char(at))
+        if (g_unichar_iscntrl(g_utf8_get_char(at)))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean
 check_wish(const KeysWish *wish, GError **error)
 {
     if (!identity_customer_check(wish->customer, error))
         return FALSE;
     g_assert(wish->scopes != 0 && (wish->scopes & ~(guint32)SCOPE_ALL) == 0);
-    if (!wish->note ||
-        (strlen(wish->note) <= NOTE_MAX_CHARS && g_utf8_validate(wish->note, -1, NULL)))
+    if (!wish->note || is_note(wish->note))
         return TRUE;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
-                "the note: expected UTF-8 of at most %d bytes", NOTE_MAX_CHARS);
+                "the note: expected UTF-8 without control characters, of at most %d bytes",
+                NOTE_MAX_BYTES);
     return FALSE;
 }
 
@@ -240,6 +251,21 @@ keys_store_add(KeysStore *store, const KeysWish *wish, char key[API_KEY_CHARS + 
         return TRUE;
     forget_key(store, new.hash);
     return FALSE;
+}
+
+gboolean
+keys_store_id(KeysStore *store, const char *key, char id[API_KEY_ID_CHARS + 1], GError **error)
+{
+    guint8 pepper[API_KEY_PEPPER_BYTES];
+    guint8 hash[API_KEY_HASH_BYTES];
+
+    if (!read_pepper(store, pepper, error))
+        return FALSE;
+    g_autoptr(ApiKeyHasher) hasher = api_key_hasher_new(pepper);
+    gboolean spelled = api_key_hash(hasher, key, strlen(key), hash);
+    g_assert(spelled);
+    api_key_id(hash, id);
+    return TRUE;
 }
 
 static gboolean

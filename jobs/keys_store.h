@@ -39,6 +39,9 @@ typedef struct {
 /* Each is durable on return, and published: the epoch is one higher. */
 gboolean keys_store_add(KeysStore *store, const KeysWish *wish, char key[API_KEY_CHARS + 1],
                         GError **error);
+/* The id of a key's text, which is spelled as a key is. FALSE and error. */
+gboolean keys_store_id(KeysStore *store, const char *key, char id[API_KEY_ID_CHARS + 1],
+                       GError **error);
 /* id: at least 4 of its characters, which one key alone begins with. A key that is revoked already
  * stays so. MILLRACE_ERROR_NO_INPUT when there is none. */
 gboolean keys_store_revoke(KeysStore *store, const char *id, GError **error);

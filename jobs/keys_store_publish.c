@@ -184,7 +184,9 @@ publish_to(KeysStore *store, int published_fd, IdentityHead *head, GError **erro
     g_autofree char *folder = g_build_filename(store->folder, PUBLISHED_NAME, NULL);
     g_autofree char *path = g_build_filename(folder, TEMPORARY, NULL);
 
-    unlinkat(published_fd, TEMPORARY, 0);
+    if (unlinkat(published_fd, TEMPORARY, 0) != 0 && errno != ENOENT)
+        return millrace_error_set_errno(error, durable_creation_error(errno), errno, "removing %s",
+                                        path);
     if (!sqlite_run(store->db, "BEGIN", error))
         return FALSE;
     gboolean built = build(store, path, head, error);
