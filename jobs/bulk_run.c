@@ -200,9 +200,11 @@ last_line(Run *run)
                              (gssize)strnlen(line ? line + 1 : text, REASON_MAX_BYTES));
 }
 
+/* What its exit code says is believed when it has left its word in the folder too. */
 static BulkRan
-judge(Run *run, int status, char **reason)
+judge(Run *run, BulkJobs *jobs, const char *id, int status, char **reason)
 {
+    gboolean reported = bulk_has(jobs, id, BULK_WORK "/.millrace/report.json");
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     g_autofree char *line = last_line(run);
 
@@ -210,7 +212,7 @@ judge(Run *run, int status, char **reason)
         *reason = g_strdup(run->lost->message);
         return BULK_LOST;
     }
-    if (code == EXIT_ALL_DONE || code == EXIT_SOME_FAILED)
+    if ((code == EXIT_ALL_DONE || code == EXIT_SOME_FAILED) && reported)
         return BULK_RAN;
     if (code >= 0)
         *reason = g_strdup_printf("resize ended with %d: %s", code, line);
@@ -233,7 +235,7 @@ bulk_run(BulkJobs *jobs, const BulkJob *job, BulkLease *lease, const BulkDrain *
 
     *reason = NULL;
     if (start(&run, jobs, job, &error))
-        ran = judge(&run, watch(&run), reason);
+        ran = judge(&run, jobs, job->id, watch(&run), reason);
     else
         *reason = g_strdup(error->message);
     if (run.said_fd >= 0)
