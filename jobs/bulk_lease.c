@@ -331,8 +331,11 @@ bulk_lease_drop(BulkLease *lease, const char *failure)
 
     lease->record.ended = TRUE;
     if (failure) {
-        gboolean progress = measure_progress(lease->jobs, lease->id) > lease->record.progress_bytes;
+        guint64 progress_bytes = measure_progress(lease->jobs, lease->id);
+        gboolean progress = progress_bytes > lease->record.progress_bytes;
+        lease->record.progress_bytes = MAX(progress_bytes, lease->record.progress_bytes);
         lease->record.failures = progress ? 1 : lease->record.failures + 1;
+        lease->record.deaths = progress ? 0 : lease->record.deaths;
         g_free(lease->record.reason);
         lease->record.reason =
             g_utf8_make_valid(failure, (gssize)strnlen(failure, REASON_MAX_BYTES));
