@@ -16,12 +16,8 @@
 
 /* A checkpoint that was read or made. */
 typedef struct {
-    char *text;       /* owns */
-    gsize body_bytes; /* what is signed: text up to the empty line */
-    guint64 line;     /* for messages; 0 when it was made here */
-    char id[MINISIGN_ID_CHARS + 1];
-    guint8 key_hash[4];
-    guint8 signature[MINISIGN_SIGNATURE_BYTES];
+    char *text;   /* a note; owns */
+    guint64 line; /* for messages; 0 when it was made here */
 } CatalogueCheckpoint;
 
 /* How far the entries go. */

@@ -1,18 +1,18 @@
-/* catalogue_print.c - the lines of the catalogue: entries, and checkpoints in the C2SP's form of
- * signed notes.
+/* catalogue_print.c - the lines of the catalogue: entries, and checkpoints, which are signed
+ * notes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/catalogue_internal.h"
 
 #include <string.h>
 
 #include "formats/json.h"
+#include "formats/note.h"
 #include "formats/usage.h"
 
 #define KIND(NAME)        (1u << CATALOGUE_##NAME)
 #define MEMBER(KEY, NAME) KEY, offsetof(CatalogueEntry, NAME)
-#define BY                "\n\xe2\x80\x94 " /* an empty line's end, and a dash */
 
-enum { NOTE_KEY_HASH_BYTES = 4, NOTE_ED25519 = 0x01, ORIGIN_CHARS = 16 };
+enum { ORIGIN_CHARS = 16 };
 
 static const char *const kind_names[] = {"pack",  "hold",   "release", "extend", "expire",
                                          "check", "repair", "restore", "other"};
@@ -178,81 +178,29 @@ catalogue_checkpoint_body(const Catalogue *catalogue)
                            catalogue->state.count, base64);
 }
 
-/* SHA-256 of name, LF, the algorithm's number and the key: its first bytes, in C2SP's notes. */
-static void
-hash_key(const MinisignPublic *key, guint8 hash[NOTE_KEY_HASH_BYTES])
-{
-    guint8 bytes[MINISIGN_ID_CHARS + 2 + sizeof key->key];
-    char id[MINISIGN_ID_CHARS + 1];
-    char hex[SHA256_CHARS + 1];
-
-    minisign_id(key, id);
-    memcpy(bytes, id, MINISIGN_ID_CHARS);
-    bytes[MINISIGN_ID_CHARS] = '\n';
-    bytes[MINISIGN_ID_CHARS + 1] = NOTE_ED25519;
-    memcpy(bytes + MINISIGN_ID_CHARS + 2, key->key, sizeof key->key);
-    sha256_hex(bytes, sizeof bytes, hex);
-    for (guint i = 0; i < NOTE_KEY_HASH_BYTES; i++)
-        hash[i] =
-            (guint8)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
-}
-
-/* The whole text of a checkpoint. (transfer full) */
-static char *
-join_note(const char *body, const CatalogueCheckpoint *checkpoint)
-{
-    guint8 bytes[NOTE_KEY_HASH_BYTES + MINISIGN_SIGNATURE_BYTES];
-
-    memcpy(bytes, checkpoint->key_hash, NOTE_KEY_HASH_BYTES);
-    memcpy(bytes + NOTE_KEY_HASH_BYTES, checkpoint->signature, MINISIGN_SIGNATURE_BYTES);
-    g_autofree char *base64 = g_base64_encode(bytes, sizeof bytes);
-    return g_strdup_printf("%s" BY "%s %s\n", body, checkpoint->id, base64);
-}
-
 CatalogueCheckpoint
 catalogue_checkpoint_sign(const Catalogue *catalogue, const MinisignSecret *secret)
 {
-    CatalogueCheckpoint checkpoint = {0};
     g_autofree char *body = catalogue_checkpoint_body(catalogue);
 
-    checkpoint.body_bytes = strlen(body);
-    minisign_id(minisign_public(secret), checkpoint.id);
-    hash_key(minisign_public(secret), checkpoint.key_hash);
-    minisign_raw_sign(secret, body, checkpoint.body_bytes, checkpoint.signature);
-    checkpoint.text = join_note(body, &checkpoint);
-    return checkpoint;
+    return (CatalogueCheckpoint){.text = note_sign(secret, body)};
 }
 
 const char *
 catalogue_checkpoint_read(const Catalogue *catalogue, const char *text,
                           CatalogueCheckpoint *checkpoint)
 {
-    gsize got_bytes = 0;
+    gsize body_bytes = 0;
 
     if (catalogue->state.count == 0)
         return "a checkpoint of no entries";
     g_autofree char *body = catalogue_checkpoint_body(catalogue);
     if (!g_str_has_prefix(text, body))
         return "the checkpoint is of other entries than those before it";
-    const char *at = text + strlen(body);
-    *checkpoint = (CatalogueCheckpoint){.body_bytes = strlen(body)};
-    if (!g_str_has_prefix(at, BY) ||
-        strspn(at + strlen(BY), "0123456789ABCDEF") != MINISIGN_ID_CHARS)
+    if (!note_is_form(text, strlen(text), &body_bytes) || body_bytes != strlen(body))
         return "expected a checkpoint with one signature";
-    at += strlen(BY);
-    memcpy(checkpoint->id, at, MINISIGN_ID_CHARS);
-    at += MINISIGN_ID_CHARS;
-    g_autofree guchar *bytes = g_base64_decode(at, &got_bytes);
-    if (got_bytes != NOTE_KEY_HASH_BYTES + MINISIGN_SIGNATURE_BYTES)
-        return "expected a checkpoint with one signature";
-    memcpy(checkpoint->key_hash, bytes, NOTE_KEY_HASH_BYTES);
-    memcpy(checkpoint->signature, bytes + NOTE_KEY_HASH_BYTES, MINISIGN_SIGNATURE_BYTES);
-    /* One spelling only. */
-    checkpoint->text = join_note(body, checkpoint);
-    if (strcmp(checkpoint->text, text) == 0)
-        return NULL;
-    g_clear_pointer(&checkpoint->text, g_free);
-    return "expected a checkpoint with one signature";
+    *checkpoint = (CatalogueCheckpoint){.text = g_strdup(text)};
+    return NULL;
 }
 
 void
@@ -263,30 +211,6 @@ catalogue_print_checkpoint(const char *text, GString *out)
     g_string_append_c(out, '}');
 }
 
-/* Appends " 0123…, 4567…". */
-static void
-list_ids(GString *out, const MinisignPublic *keys, guint key_count)
-{
-    for (guint i = 0; i < key_count; i++) {
-        char id[MINISIGN_ID_CHARS + 1];
-        minisign_id(&keys[i], id);
-        g_string_append_printf(out, "%s %s", i > 0 ? "," : "", id);
-    }
-    if (key_count == 0)
-        g_string_append(out, " (there are none)");
-}
-
-static gboolean
-is_signed_by(const CatalogueCheckpoint *checkpoint, const MinisignPublic *key)
-{
-    guint8 hash[NOTE_KEY_HASH_BYTES];
-
-    hash_key(key, hash);
-    return memcmp(hash, checkpoint->key_hash, sizeof hash) == 0 &&
-           minisign_raw_verify(key, checkpoint->text, checkpoint->body_bytes,
-                               checkpoint->signature);
-}
-
 gboolean
 catalogue_check_signatures(const Catalogue *catalogue, const MinisignPublic *keys, guint key_count,
                            GError **error)
@@ -294,31 +218,12 @@ catalogue_check_signatures(const Catalogue *catalogue, const MinisignPublic *key
     for (guint i = 0; i < catalogue->checkpoints->len; i++) {
         const CatalogueCheckpoint *checkpoint =
             &g_array_index(catalogue->checkpoints, CatalogueCheckpoint, i);
-        gboolean known = FALSE;
-        gboolean holds = FALSE;
-        for (guint k = 0; k < key_count && !holds; k++) {
-            char id[MINISIGN_ID_CHARS + 1];
-            minisign_id(&keys[k], id);
-            if (strcmp(id, checkpoint->id) != 0)
-                continue;
-            known = TRUE;
-            holds = is_signed_by(checkpoint, &keys[k]);
-        }
-        if (holds)
-            continue;
-        g_autoptr(GString) why = g_string_new(NULL);
-        if (known)
-            g_string_append_printf(why, "the signature by the key %s does not hold",
-                                   checkpoint->id);
-        else {
-            g_string_append_printf(why,
-                                   "signed with the key %s, which is none of:", checkpoint->id);
-            list_ids(why, keys, key_count);
-        }
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
-                    "%s:%" G_GUINT64_FORMAT ": checkpoint: %s", catalogue->name, checkpoint->line,
-                    why->str);
-        return FALSE;
+        g_autofree char *name = g_strdup_printf("%s:%" G_GUINT64_FORMAT ": checkpoint",
+                                                catalogue->name, checkpoint->line);
+        g_autofree char *body = note_open(name, checkpoint->text, strlen(checkpoint->text), keys,
+                                          key_count, NULL, error);
+        if (!body)
+            return FALSE;
     }
     return TRUE;
 }
