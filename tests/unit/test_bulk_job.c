@@ -121,14 +121,14 @@ Test(bulk_job, of_threads_that_race_for_a_lease_one_wins)
         for (guint i = 0; i < RACERS; i++)
             threads[i] = g_thread_new("racer", race, &racer);
         g_atomic_int_set(&go, 1);
+        BulkLease *lease = NULL;
         for (guint i = 0; i < RACERS; i++) {
-            BulkLease *lease = g_thread_join(threads[i]);
-            if (lease) {
-                cr_expect_eq(bulk_lease_try(lease), round + 1);
-                bulk_lease_drop(lease, NULL);
-            }
+            BulkLease *its = g_thread_join(threads[i]);
+            lease = its ? its : lease;
         }
         cr_assert_eq(won, 1, "round %u: %d won", round, won);
+        cr_expect_eq(bulk_lease_try(lease), round + 1);
+        bulk_lease_drop(lease, NULL);
     }
 }
 
