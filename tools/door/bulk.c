@@ -80,34 +80,23 @@ read_path(BulkWork *work, const char **leaf)
     return *end != '/' || **leaf != '\0';
 }
 
-/* What is asked. FALSE: answered. */
+/* What is asked; methods that are wrong have been refused before. FALSE: answered. */
 static gboolean
 read_ask(BulkWork *work)
 {
-    DoorExchange *exchange = work->exchange;
-    const char *method = http_method(exchange->request);
+    const char *method = http_method(work->exchange->request);
     const char *leaf = NULL;
     gboolean found = read_path(work, &leaf);
-    gboolean known = FALSE;
 
     if (strcmp(method, "HEAD") == 0)
         method = "GET";
-    for (guint i = 0; found && i < G_N_ELEMENTS(asks); i++) {
-        if (g_strcmp0(asks[i].leaf, leaf) != 0)
-            continue;
-        known = TRUE;
-        if (strcmp(asks[i].method, method) == 0)
+    for (guint i = 0; found && i < G_N_ELEMENTS(asks); i++)
+        if (g_strcmp0(asks[i].leaf, leaf) == 0 && strcmp(asks[i].method, method) == 0)
             work->run = asks[i].run;
-    }
     if (work->run)
         return TRUE;
-    if (known) {
-        exchange->allow = "GET, HEAD"; /* other methods that are wrong have been refused before */
-        door_problem(exchange, OUTCOME_BAD_REQUEST, 405, "bad-method", 0,
-                     "%.20s is not done here, but GET", method);
-    } else {
-        door_problem(exchange, OUTCOME_BAD_REQUEST, 404, "no-such-job", 0, "you have no such job");
-    }
+    door_problem(work->exchange, OUTCOME_BAD_REQUEST, 404, "no-such-job", 0,
+                 "you have no such job");
     return FALSE;
 }
 

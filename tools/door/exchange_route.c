@@ -5,25 +5,34 @@
 #include "tools/door/exchange.h"
 
 static const struct {
-    const char *path; /* with '/' at its end: all beneath it */
+    const char *path; /* with '/' at its end: all directly beneath it; with "//": deeper down */
     DoorRoute route;
     const char *methods;
 } routes[] = {
-    {"/v1/key", ROUTE_KEY, "GET, HEAD"},           {"/v1/resize", ROUTE_RESIZE, "POST"},
-    {"/v1/jobs", ROUTE_JOBS, "GET, HEAD, POST"},   {"/v1/jobs/", ROUTE_JOBS, "GET, HEAD, DELETE"},
-    {"/v1/usage", ROUTE_USAGE, "GET, HEAD"},       {"/health/live", ROUTE_HEALTH, "GET, HEAD"},
-    {"/health/ready", ROUTE_HEALTH, "GET, HEAD"},  {"/health/status", ROUTE_HEALTH, "GET, HEAD"},
-    {"/openapi.json", ROUTE_OPENAPI, "GET, HEAD"}, {"/", ROUTE_PAGE, "GET, HEAD"},
+    {"/v1/key", ROUTE_KEY, "GET, HEAD"},
+    {"/v1/resize", ROUTE_RESIZE, "POST"},
+    {"/v1/jobs", ROUTE_JOBS, "GET, HEAD, POST"},
+    {"/v1/jobs/", ROUTE_JOBS, "GET, HEAD, DELETE"},
+    {"/v1/jobs//", ROUTE_JOBS, "GET, HEAD"},
+    {"/v1/usage", ROUTE_USAGE, "GET, HEAD"},
+    {"/health/live", ROUTE_HEALTH, "GET, HEAD"},
+    {"/health/ready", ROUTE_HEALTH, "GET, HEAD"},
+    {"/health/status", ROUTE_HEALTH, "GET, HEAD"},
+    {"/openapi.json", ROUTE_OPENAPI, "GET, HEAD"},
+    {"/", ROUTE_PAGE, "GET, HEAD"},
 };
 
 static gboolean
 matches(const char *pattern, const char *path)
 {
     gsize length = strlen(pattern);
+    gboolean deeper = g_str_has_suffix(pattern, "//");
 
     if (strcmp(path, pattern) == 0)
         return TRUE;
-    return length > 1 && pattern[length - 1] == '/' && strncmp(path, pattern, length) == 0;
+    length -= deeper;
+    return length > 1 && pattern[length - 1] == '/' && strncmp(path, pattern, length) == 0 &&
+           (strchr(path + length, '/') != NULL) == deeper;
 }
 
 DoorRoute
