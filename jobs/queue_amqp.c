@@ -96,13 +96,22 @@ read_content(AmqpLink *link, char *out, gsize out_bytes, guint64 *size_bytes,
     return TRUE;
 }
 
+/* A broker refuses when the queue is full, and when it cannot reach a majority. Then another may
+ * still be able to: one that this one is cut off from. */
 static StepEnd
 refuse(AmqpQueue *queue, GError **error)
 {
+    AmqpLink *link = &queue->link;
+    guint64 count = 0;
+
+    if (!amqp_link_count(link, link->where.queue, &count, NULL) || count < link->length_max) {
+        amqp_link_refused(link, "enqueueing", "refused: it has no majority", error);
+        return STEP_LOST;
+    }
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE,
-                "%s: %s is full, with %u jobs that wait, or has no majority: try again when some "
-                "are done",
-                queue->link.where.name, queue->link.where.queue, queue->link.length_max);
+                "%s: %" G_GUINT64_FORMAT
+                " jobs wait in %s, and no more may: try again when some are done",
+                link->where.name, count, link->where.queue);
     return STEP_REFUSED;
 }
 

@@ -126,6 +126,12 @@ amqp_link_fail(const AmqpLink *link, const char *what, int status, GError **erro
     return fail_with(link, what, said, strlen(said), error);
 }
 
+gboolean
+amqp_link_refused(const AmqpLink *link, const char *what, const char *why, GError **error)
+{
+    return fail_with(link, what, why, strlen(why), error);
+}
+
 /* What the broker gave as its reason to close the channel or the connection. */
 static gboolean
 server_reason(const amqp_method_t *method, guint *code, amqp_bytes_t *text)

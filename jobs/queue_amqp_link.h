@@ -43,6 +43,7 @@ void amqp_link_close(AmqpLink *link);
 gboolean amqp_link_fail(const AmqpLink *link, const char *what, int status, GError **error);
 gboolean amqp_link_fail_reply(const AmqpLink *link, const char *what, amqp_rpc_reply_t reply,
                               GError **error);
+gboolean amqp_link_refused(const AmqpLink *link, const char *what, const char *why, GError **error);
 /* The next frame of the channel; FALSE and error when the connection is lost or none comes in
  * time. */
 gboolean amqp_link_frame(AmqpLink *link, const char *what, amqp_frame_t *frame, GError **error);

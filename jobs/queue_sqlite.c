@@ -7,7 +7,7 @@
 #include "jobs/sqlite.h"
 
 enum { READY = 0, CLAIMED = 1, DEAD = 2 };
-enum { PAUSE_FIRST_MS = 5, PAUSE_MAX_MS = 100 };
+enum { PAUSE_FIRST_MS = 5, PAUSE_MAX_MS = 100, PATIENCE_MS = 5000 };
 
 /* seq is the order. claimed_us tells a clock that was put back: such a lease is over, too. */
 static const SqliteSchema schema = {.what = "a queue",
@@ -96,6 +96,7 @@ connect_to(SqliteQueue *queue, GError **error)
         return TRUE;
     if (!(queue->db = sqlite_open(queue->path, &schema, TRUE, error)))
         return FALSE;
+    sqlite3_busy_timeout(queue->db, PATIENCE_MS); /* somebody waits for an answer */
     for (guint i = 0; i < STATEMENT_COUNT; i++)
         if (!(queue->statements[i] = sqlite_prepare(queue->db, statement_texts[i], error))) {
             disconnect(queue);

@@ -14,16 +14,12 @@
 
 #include "jobs/queue.h"
 
-enum {
-    LEASE_US = 60 * G_USEC_PER_SEC,
-    PATIENCE_US = 60 * G_USEC_PER_SEC,
-    PAUSE_US = 100000,
-    SETTLE_US = 10 * G_USEC_PER_SEC
-};
+enum { PATIENCE_US = 60 * G_USEC_PER_SEC, PAUSE_US = 100000, SETTLE_US = 10 * G_USEC_PER_SEC };
 
 #define SHORT_QUEUE 4
 
 static guint failed_count;
+static gint64 lease_us = 60 * G_USEC_PER_SEC;
 
 static const char *
 id_of(guint number, char id[JOB_ID_CHARS + 1])
@@ -67,7 +63,7 @@ take(Queue *queue, gint64 wait_us, QueueClaim *claim)
 {
     g_autoptr(GError) error = NULL;
 
-    switch (queue_claim(queue, LEASE_US, wait_us, claim, &error)) {
+    switch (queue_claim(queue, lease_us, wait_us, claim, &error)) {
     case 1:
         return number_of(claim->id);
     case 0:
@@ -180,7 +176,7 @@ conform(const char *where)
 }
 
 static int
-put_many(Queue *queue, guint first, guint count)
+put_many(Queue *queue, guint first, guint count, guint pause_ms)
 {
     guint missed = 0;
 
@@ -196,6 +192,7 @@ put_many(Queue *queue, guint first, guint count)
             printf("%u %.6f\n", number, (double)(g_get_monotonic_time() - start_us) / 1e6);
         else
             missed++;
+        g_usleep(pause_ms * 1000);
     }
     return missed > 0;
 }
@@ -217,17 +214,17 @@ drain(Queue *queue, guint count)
     gint64 until_us = g_get_monotonic_time() + SETTLE_US;
     QueueClaim claim;
 
+    setvbuf(stdout, NULL, _IOLBF, 0);
     while (g_hash_table_size(seen) < count && g_get_monotonic_time() < until_us) {
         guint number = take(queue, G_USEC_PER_SEC, &claim);
         if (number == 0) {
             g_usleep(PAUSE_US);
             continue;
         }
-        if (!queue_ack(queue, &claim, NULL))
-            continue;
         printf("%u\n", number);
-        g_hash_table_add(seen, GUINT_TO_POINTER(number));
         until_us = g_get_monotonic_time() + SETTLE_US;
+        if (queue_ack(queue, &claim, NULL))
+            g_hash_table_add(seen, GUINT_TO_POINTER(number));
     }
     return g_hash_table_size(seen) < count;
 }
@@ -265,8 +262,12 @@ main(int argc, char **argv)
     if (argc < 3)
         return EXIT_BAD_USAGE;
     const char *verb = argv[2];
+    const char *lease_ms = g_getenv("QUEUE_LEASE_MS");
+    if (lease_ms)
+        lease_us = (gint64)g_ascii_strtoull(lease_ms, NULL, 10) * 1000;
     guint first = argc > 3 ? (guint)strtoul(argv[3], NULL, 10) : 0;
     guint second = argc > 4 ? (guint)strtoul(argv[4], NULL, 10) : 0;
+    guint third = argc > 5 ? (guint)strtoul(argv[5], NULL, 10) : 0;
     if (strcmp(verb, "conform") == 0)
         return conform(argv[1]);
     g_autoptr(Queue) queue = queue_open(argv[1], QUEUE_LENGTH_MAX_DEFAULT, &error);
@@ -275,7 +276,7 @@ main(int argc, char **argv)
         return millrace_error_exit_code(error);
     }
     if (strcmp(verb, "put") == 0)
-        return put_many(queue, first, second);
+        return put_many(queue, first, second, third);
     if (strcmp(verb, "try") == 0)
         return put_once(queue, first);
     if (strcmp(verb, "drain") == 0)
