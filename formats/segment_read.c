@@ -12,7 +12,7 @@
 #include "formats/error.h"
 #include "formats/segment_internal.h"
 
-enum { VERIFY_BYTES = 128 << 10 }; /* which stay in the cache while they are hashed */
+enum { VERIFY_BYTES = 256 << 10 }; /* which stay in the cache while they are hashed */
 
 struct _SegmentReader {
     int fd;
@@ -144,39 +144,85 @@ segment_reader_serial(const SegmentReader *reader)
     return reader->serial;
 }
 
-/* Checks one column, piece by piece. */
 static gboolean
-verify_column(SegmentReader *reader, guint bucket, guint column, const SegmentColumnPlace *place,
-              XXH3_state_t *state, guint8 *buffer, GError **error)
+checksum_holds(const SegmentReader *reader, guint bucket, guint column, gboolean holds,
+               GError **error)
 {
+    return holds ||
+           segment_reader_corrupt(reader, error, bucket, column, "the checksum does not hold");
+}
+
+/* Checks a column that is larger than the buffer, piece by piece. */
+static gboolean
+verify_large(SegmentReader *reader, guint bucket, guint column, const SegmentColumnPlace *place,
+             guint8 *buffer, GError **error)
+{
+    XXH3_state_t *state = XXH3_createState();
+    gboolean good = TRUE;
+
+    g_assert(state);
     XXH3_64bits_reset_withSeed(state, segment_checksum_seed(bucket, column));
-    for (gsize done = 0; done < place->size_bytes;) {
+    for (gsize done = 0; good && done < place->size_bytes;) {
         gsize size = MIN(place->size_bytes - done, VERIFY_BYTES);
-        if (!segment_reader_fetch(reader, place->offset + done, buffer, size, error))
-            return FALSE;
-        XXH3_64bits_update(state, buffer, size);
+        good = segment_reader_fetch(reader, place->offset + done, buffer, size, error);
+        if (good)
+            XXH3_64bits_update(state, buffer, size);
         done += size;
     }
-    if (XXH3_64bits_digest(state) == place->checksum)
-        return TRUE;
-    return segment_reader_corrupt(reader, error, bucket, column, "the checksum does not hold");
+    guint64 checksum = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return good && checksum_holds(reader, bucket, column, checksum == place->checksum, error);
+}
+
+/* How many columns from one on fit into the buffer together. */
+static guint
+count_fitting(const SegmentColumnPlace *places, guint first)
+{
+    guint end = first;
+
+    while (end < SEGMENT_COLUMNS &&
+           places[end].offset + places[end].size_bytes - places[first].offset <= VERIFY_BYTES)
+        end++;
+    return end - first;
+}
+
+static gboolean
+verify_bucket(SegmentReader *reader, guint bucket, guint8 *buffer, GError **error)
+{
+    SegmentColumnPlace places[SEGMENT_COLUMNS];
+    guint count = 0;
+
+    segment_contents_places(&reader->contents, bucket, places);
+    for (guint first = 0; first < SEGMENT_COLUMNS; first += MAX(count, 1)) {
+        count = count_fitting(places, first);
+        if (count == 0) {
+            if (!verify_large(reader, bucket, first, &places[first], buffer, error))
+                return FALSE;
+            continue;
+        }
+        guint64 begin = places[first].offset;
+        const SegmentColumnPlace *last = &places[first + count - 1];
+        if (!segment_reader_fetch(reader, begin, buffer, last->offset + last->size_bytes - begin,
+                                  error))
+            return FALSE;
+        for (guint i = first; i < first + count; i++) {
+            const guint8 *bytes = buffer + (places[i].offset - begin);
+            guint64 checksum = segment_checksum(bytes, places[i].size_bytes, bucket, i);
+            if (!checksum_holds(reader, bucket, i, checksum == places[i].checksum, error))
+                return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 gboolean
 segment_reader_verify(SegmentReader *reader, GError **error)
 {
     g_autofree guint8 *buffer = g_malloc(VERIFY_BYTES);
-    XXH3_state_t *state = XXH3_createState();
     gboolean good = TRUE;
 
-    g_assert(state);
-    for (guint bucket = 0; good && bucket >> reader->contents.footer.bucket_bits == 0; bucket++) {
-        SegmentColumnPlace places[SEGMENT_COLUMNS];
-        segment_contents_places(&reader->contents, bucket, places);
-        for (guint i = 0; good && i < SEGMENT_COLUMNS; i++)
-            good = verify_column(reader, bucket, i, &places[i], state, buffer, error);
-    }
-    XXH3_freeState(state);
+    for (guint bucket = 0; good && bucket >> reader->contents.footer.bucket_bits == 0; bucket++)
+        good = verify_bucket(reader, bucket, buffer, error);
     return good;
 }
 
