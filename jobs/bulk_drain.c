@@ -122,6 +122,18 @@ finish(const Drain *drain, const char *id, BulkLease *lease)
     bulk_job_clear(&job);
 }
 
+/* A try that has come to nothing. The last one is the job's end, which comes with its next claim;
+ * another waits, since what made it fail may pass. Takes the lease. */
+static void
+give_back(const Drain *drain, const char *id, BulkLease *lease, const char *failure)
+{
+    gboolean was_last = bulk_lease_drop(lease, failure);
+
+    drain->drained->again += !was_last;
+    if (was_last || stopped(drain))
+        put_back(drain, id);
+}
+
 /* Runs the job whose lease is held. Takes the lease. */
 static void
 run_job(const Drain *drain, const char *id, BulkLease *lease)
@@ -152,10 +164,7 @@ run_job(const Drain *drain, const char *id, BulkLease *lease)
     case BULK_STOPPED:
     case BULK_FAILED:
         tell(drain, id, "again: %s", reason);
-        drain->drained->again++;
-        /* The last failure is the job's end, which comes with its next claim. */
-        if (bulk_lease_drop(lease, ran == BULK_FAILED ? reason : NULL) || stopped(drain))
-            put_back(drain, id);
+        give_back(drain, id, lease, ran == BULK_FAILED ? reason : NULL);
         break;
     }
 }

@@ -156,8 +156,23 @@ enqueue(BulkJobs *jobs, Queue *queue, const char *id, int submitted, GError **er
 }
 
 static gboolean
-submit(BulkJobs *jobs, Queue *queue, char id[JOB_ID_CHARS + 1], GError **error)
+write_receipt(const char *path, const char *receipt, GError **error)
 {
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    int fd = durable_folder_open(folder, FALSE, error);
+    gboolean written = fd >= 0 && durable_write_file(fd, name, receipt, strlen(receipt), error);
+
+    if (fd >= 0)
+        close(fd);
+    return written;
+}
+
+/* Prints the id once the job is in the queue: from then on it is accepted. */
+static gboolean
+submit(BulkJobs *jobs, Queue *queue, GError **error)
+{
+    char id[JOB_ID_CHARS + 1];
     g_autoptr(MinisignSecret) secret = NULL;
     g_autofree char *receipt = NULL;
     g_autofree char *drawn = g_uuid_string_random();
@@ -185,8 +200,8 @@ submit(BulkJobs *jobs, Queue *queue, char id[JOB_ID_CHARS + 1], GError **error)
         return FALSE;
     if (submitted == BULK_AGAIN)
         tool_log("this is job %s again", id);
-    return !options.receipt ||
-           durable_write_file(AT_FDCWD, options.receipt, receipt, strlen(receipt), error);
+    puts(id);
+    return !options.receipt || write_receipt(options.receipt, receipt, error);
 }
 
 int
@@ -195,12 +210,9 @@ queue_submit_main(int argc, char **argv)
     g_autoptr(BulkJobs) jobs = NULL;
     g_autoptr(Queue) queue = NULL;
     g_autoptr(GError) error = NULL;
-    char id[JOB_ID_CHARS + 1];
 
     if (!parse_options(argc, argv, &error) ||
-        !queue_places_open(&options.places, &jobs, &queue, &error) ||
-        !submit(jobs, queue, id, &error))
+        !queue_places_open(&options.places, &jobs, &queue, &error) || !submit(jobs, queue, &error))
         return tool_fail(error);
-    puts(id);
     return tool_finish(EXIT_ALL_DONE);
 }
