@@ -41,10 +41,12 @@ copy_file(const char *path, guint64 max_bytes, int fd, GError **error)
     gssize got = 0;
 
     int from_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (from_fd < 0)
-        return millrace_error_set_errno(
-            error, errno == ENOENT ? MILLRACE_ERROR_NO_INPUT : MILLRACE_ERROR_IO, errno,
-            "opening %s", path);
+    if (from_fd < 0) {
+        gboolean missing = errno == ENOENT || errno == ENOTDIR;
+        return millrace_error_set_errno(error,
+                                        missing ? MILLRACE_ERROR_NO_INPUT : MILLRACE_ERROR_IO,
+                                        errno, "opening %s", path);
+    }
     gboolean good = fstat(from_fd, &status) == 0 && S_ISREG(status.st_mode) &&
                     status.st_size >= 0 && (guint64)status.st_size <= max_bytes;
     if (!good)
