@@ -18,6 +18,9 @@ static const struct {
     {"usage", "usage logs into the batch store; print, account for, seal and sync stores"},
     {"bill", "usage into statements that prove themselves; close, explain, verify, show them"},
     {"archive", "records into cold storage that plain tools open; verify, repair, restore them"},
+    {"keys", "customers' API keys: make, revoke and publish them"},
+    {"door", "serve resizing over HTTP to those who have a key, and take bulk jobs"},
+    {"queue", "bulk jobs: submit, list, cancel and do them"},
 };
 
 static void

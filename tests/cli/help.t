@@ -45,7 +45,7 @@ is "$(help_options millrace)" "$(man_options "$pages/millrace.scd")" \
 is "$(long "$(complete_words millrace --)")" "$(long "$(help_options millrace)")" \
     'and so has the completion'
 
-for verb in resize run; do
+for verb in resize run door; do
     options=$(help_options "millrace-$verb")
     is "$options" "$(man_options "$pages/millrace-$verb.scd")" \
         "$verb: --help and the man page have the same options"
@@ -67,7 +67,7 @@ is "$(long "$(complete_words millrace-manifest --)")" \
     "$(long "$(help_options millrace-manifest)")" \
     'and that of manifest, too'
 
-# The verbs of millrace bill and millrace archive: of each the page has a part, or shares one with
+# The verbs of programs that have their own: of each the page has a part, or shares one with
 # others, and there is one of what all have.
 
 # man_part PROGRAM VERB
@@ -84,7 +84,7 @@ man_part()
 }
 
 verb_programs=()
-for program in bill archive; do
+for program in bill archive keys queue; do
     program_verbs=$("millrace-$program" --help | sed -nE '/^Verbs:/,/^$/s/^  ([a-z-]+) .*/\1/p')
     is "$(complete_words millrace $program '')" "$(LC_ALL=C sort <<<"$program_verbs")" \
         "$program: the verbs that are offered are those of --help"
@@ -185,9 +185,24 @@ for parity in $(complete_words millrace archive pack --parity ''); do
         --key none empty.lst
 done
 
+for place in 'keys list' 'keys fetch --from' 'door --state' 'door --sources =' \
+    'queue drain --jobs'; do
+    read -ra words <<<"$place"
+    is "$(complete_words millrace "${words[@]}" '')" folder "a folder behind $place"
+done
+for place in 'door --config' 'door --trust =' 'queue submit' 'queue receipt --trust' \
+    'queue receipt'; do
+    read -ra words <<<"$place"
+    is "$(complete_words millrace "${words[@]}" emp)" empty.lst "a file behind $place"
+done
+is "$(complete_words millrace keys add --scopes = resize, | paste -sd' ')" \
+    'resize,jobs resize,resize resize,usage' 'scopes behind a comma'
+is "$(complete_words millrace queue submit -t 320x320,fo)" '320x320,format=' 'specs of a job, too'
+is "$(complete_words millrace queue show --format '' | paste -sd' ')" 'json text' 'as is a format'
+
 # --help and --version themselves.
 
-for program in millrace millrace-resize millrace-run millrace-manifest \
+for program in millrace millrace-resize millrace-run millrace-manifest millrace-door \
     'millrace-manifest build' 'millrace-manifest check' "${verb_programs[@]}"; do
     read -ra words <<<"$program"
     exits 0 "$program --help is no error" "${words[@]}" --help
