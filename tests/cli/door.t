@@ -66,8 +66,8 @@ refused()
     is "$(jq -c '[.type, .status, .code, .request_id, .instance]' body)" \
         "[\"urn:millrace:problem:$code\",$status,\"$code\",\"$(answer_header X-Request-ID)\",\
 \"urn:millrace:request:$(answer_header X-Request-ID)\"]" "$name: $code"
-    is "$(jq -r '[(.title | length > 3), (.detail | length > 10), (.retryable | type)] | join(" ")' \
-        body)" 'true true boolean' "$name: with words"
+    is "$(jq -c '[(.title | length > 3), (.detail | length > 10), (.retryable | type)]' body)" \
+        '[true,true,"boolean"]' "$name: with words"
 }
 auth="Authorization: Bearer $key"
 refused 401 no-key 'no key' "$url/v1/key"

@@ -82,7 +82,6 @@ static enum MHD_Result
 queue_answer(HttpRequest *request)
 {
     http_phase(request->connection, PHASE_ANSWER);
-    http_moved(request->connection, request->answer_bytes);
     return request->response ? MHD_queue_response(request->mhd, request->status, request->response)
                              : MHD_NO;
 }
@@ -236,12 +235,11 @@ http_answer(HttpRequest *request, const HttpAnswer *answer)
     if (is_early)
         request->connection->linger = TRUE;
     request->status = answer->status;
-    request->answer_bytes = answer->stream ? 0 : answer->size_bytes;
     if (request->body_state == BODY_REFUSED) {
         g_assert(!answer->stream && answer->fd <= 0);
         request->raw = http_answer_text(answer);
     } else {
-        request->response = http_response_new(request, answer, close);
+        request->response = http_response_new(answer, close);
     }
     if (atomic_exchange(&request->answer, ANSWER_GIVEN) == ANSWER_AWAITED)
         MHD_resume_connection(request->mhd);
@@ -332,16 +330,16 @@ start_daemon(Http *http, int listen_fd)
                                     {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 
-    return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
-        on_request, http, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        http->limits.connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
-        threads > 1 ? pool : none, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                            on_request, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+                            MHD_OPTION_CONNECTION_LIMIT, http->limits.connections_max,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+                            MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)CONNECTION_MEMORY_BYTES,
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_NOTIFY_COMPLETED,
+                            on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                            MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                            MHD_OPTION_ARRAY, threads > 1 ? pool : none, MHD_OPTION_END);
 }
 
 Http *

@@ -22,9 +22,7 @@ http_answer_header(HttpAnswer *answer, const char *name, const char *format, ...
     answer->header_count++;
 }
 
-/* A stream, and the connection whose deadline it moves. */
 typedef struct {
-    HttpConnection *connection;
     gssize (*fill)(gpointer data, char *out, gsize capacity);
     void (*free)(gpointer data);
     gpointer data;
@@ -36,8 +34,6 @@ stream_fill(void *data, uint64_t position G_GNUC_UNUSED, char *out, size_t capac
     Stream *stream = data;
     gssize size = stream->fill(stream->data, out, capacity);
 
-    if (size > 0)
-        http_moved(stream->connection, (guint64)size);
     return size > 0    ? size
            : size == 0 ? MHD_CONTENT_READER_END_OF_STREAM
                        : MHD_CONTENT_READER_END_WITH_ERROR;
@@ -54,12 +50,11 @@ stream_free(void *data)
 }
 
 static struct MHD_Response *
-stream_response(HttpRequest *request, const HttpAnswer *answer)
+stream_response(const HttpAnswer *answer)
 {
     Stream *stream = g_new(Stream, 1);
 
-    *stream =
-        (Stream){request->connection, answer->stream, answer->stream_free, answer->stream_data};
+    *stream = (Stream){answer->stream, answer->stream_free, answer->stream_data};
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, stream_fill, stream, stream_free);
     if (!response)
@@ -68,10 +63,10 @@ stream_response(HttpRequest *request, const HttpAnswer *answer)
 }
 
 static struct MHD_Response *
-body_response(HttpRequest *request, const HttpAnswer *answer)
+body_response(const HttpAnswer *answer)
 {
     if (answer->stream)
-        return stream_response(request, answer);
+        return stream_response(answer);
     if (answer->fd > 0) {
         struct MHD_Response *response =
             MHD_create_response_from_fd_at_offset64(answer->size_bytes, answer->fd, answer->offset);
@@ -86,9 +81,9 @@ body_response(HttpRequest *request, const HttpAnswer *answer)
 }
 
 struct MHD_Response *
-http_response_new(HttpRequest *request, const HttpAnswer *answer, gboolean close)
+http_response_new(const HttpAnswer *answer, gboolean close)
 {
-    struct MHD_Response *response = body_response(request, answer);
+    struct MHD_Response *response = body_response(answer);
 
     if (!response)
         return NULL;

@@ -37,8 +37,7 @@ struct _HttpRequest {
     atomic_int answer; /* ANSWER_... */
     struct MHD_Response *response;
     guint status;
-    guint64 answer_bytes; /* when it is known */
-    GString *raw;         /* the answer as text, when it goes out in the midst of a body */
+    GString *raw; /* the answer as text, when it goes out in the midst of a body */
     gboolean raw_sent;
 };
 
@@ -52,9 +51,11 @@ struct _HttpConnection {
     atomic_int phase;
     _Atomic gint64 since_us;     /* when the phase began */
     _Atomic gint64 due_us;       /* when the watch ends it; 0: never */
-    _Atomic guint64 moved_bytes; /* in this phase, of a body or an answer */
-    /* The watch's own: the idle phase (by its beginning) in which a request has begun, and when. */
+    _Atomic guint64 moved_bytes; /* of the body, in this phase */
+    /* The watch's own: the phase (by its beginning) for which the others are; when a request has
+     * begun in it; what the client had got when it began. */
     gint64 begun_since_us, begun_us;
+    guint64 acked_bytes;
 };
 
 typedef struct _HttpWatch HttpWatch;
@@ -70,7 +71,7 @@ struct _Http {
 
 /* Begins a phase of a connection, and sets its deadline. */
 void http_phase(HttpConnection *connection, int phase);
-/* size_bytes of a body or an answer have moved. */
+/* size_bytes of a body have come. */
 void http_moved(HttpConnection *connection, guint64 size_bytes);
 
 /* http_watch.c: a thread that shuts overdue connections down, and reads those to their end whose
@@ -83,8 +84,7 @@ void http_watch_remove(HttpWatch *watch, HttpConnection *connection);
 guint http_watch_count(HttpWatch *watch);
 
 /* http_answer.c */
-struct MHD_Response *http_response_new(HttpRequest *request, const HttpAnswer *answer,
-                                       gboolean close);
+struct MHD_Response *http_response_new(const HttpAnswer *answer, gboolean close);
 /* The answer as it goes over the wire; of those with bytes only. */
 GString *http_answer_text(const HttpAnswer *answer);
 

@@ -4,10 +4,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,15 +65,52 @@ http_moved(HttpConnection *connection, guint64 size_bytes)
     atomic_fetch_add_explicit(&connection->moved_bytes, size_bytes, memory_order_relaxed);
 }
 
+/* As the kernel numbers it; its own header has the newer struct, but not this. */
+#define STATE_CLOSE_WAIT 8
+
+static gboolean
+ask_socket(const HttpConnection *connection, struct tcp_info *info)
+{
+    socklen_t size = sizeof(*info);
+
+    return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
 /* Has a byte of the next request come since the connection fell idle? */
 static gboolean
 has_begun(const HttpConnection *connection, gint64 idle_us)
 {
     struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
 
-    return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+    return ask_socket(connection, &info) &&
            (gint64)info.tcpi_last_data_recv * 1000 + SAME_MOMENT_US < idle_us;
+}
+
+/* Does it wait for more from a client that has said that there is no more, and all of it is read?
+ * The library does not see an end that comes in one piece with what is before it. */
+static gboolean
+waits_in_vain(const HttpConnection *connection)
+{
+    struct tcp_info info = {0};
+    int unread = 0;
+
+    return ask_socket(connection, &info) && info.tcpi_state == STATE_CLOSE_WAIT &&
+           ioctl(connection->fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+/* Bytes of the answer that the client has got: what it has not keeps no slow reader alive. */
+static guint64
+answered_bytes(HttpConnection *connection, gint64 since_us)
+{
+    struct tcp_info info = {0};
+
+    if (!ask_socket(connection, &info))
+        return 0;
+    if (connection->begun_since_us != since_us) {
+        connection->begun_since_us = since_us;
+        connection->acked_bytes = info.tcpi_bytes_acked;
+    }
+    return info.tcpi_bytes_acked - connection->acked_bytes;
 }
 
 /* An idle connection whose next request has begun has as long for it as a new one. */
@@ -102,7 +140,10 @@ look_after(HttpConnection *connection, gint64 now_us)
     /* The I/O thread sets the deadline last: all of it belongs together, or is looked at again. */
     if (due_us == 0 || due_us != atomic_load_explicit(&connection->due_us, memory_order_acquire))
         return;
-    if (now_us >= due_us + (gint64)(moved / HTTP_SECOND_BYTES) * G_USEC_PER_SEC)
+    if (phase == PHASE_ANSWER && now_us - since_us > SAME_MOMENT_US)
+        moved = answered_bytes(connection, since_us);
+    if (now_us >= due_us + (gint64)(moved / HTTP_SECOND_BYTES) * G_USEC_PER_SEC ||
+        (phase != PHASE_ANSWER && now_us - since_us > SAME_MOMENT_US && waits_in_vain(connection)))
         shutdown(connection->fd, SHUT_RDWR);
     else if (phase == PHASE_IDLE)
         look_after_idle(connection, now_us, since_us);

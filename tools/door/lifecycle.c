@@ -290,23 +290,21 @@ door_close(Door *door, GError **error)
     gboolean written = TRUE;
 
     g_atomic_int_set(&door->closed, 1);
-    if (door->bulk)
-        door_bulk_free(door->bulk); /* answers what it has */
-    http_stop(door->http);
-    http_stop(door->admin);
-    if (door->inline_)
-        door_inline_free(door->inline_);
+    g_clear_pointer(&door->bulk, door_bulk_free); /* answers what it has */
+    g_clear_pointer(&door->http, http_stop);
+    g_clear_pointer(&door->admin, http_stop);
+    g_clear_pointer(&door->inline_, door_inline_free);
     if (door->log)
-        written = usage_log_close(door->log, error);
-    access_log_close(door->access_log);
-    identity_edge_free(door->edge);
-    rate_limits_free(door->rates);
-    answers_free(door->answers);
-    poison_free(door->poison);
-    customer_usage_free(door->usage);
-    bulk_jobs_free(door->jobs);
-    minisign_secret_free(door->secret);
-    door_metrics_free(door->metrics);
+        written = usage_log_close(g_steal_pointer(&door->log), error);
+    g_clear_pointer(&door->access_log, access_log_close);
+    g_clear_pointer(&door->edge, identity_edge_free);
+    g_clear_pointer(&door->rates, rate_limits_free);
+    g_clear_pointer(&door->answers, answers_free);
+    g_clear_pointer(&door->poison, poison_free);
+    g_clear_pointer(&door->usage, customer_usage_free);
+    g_clear_pointer(&door->jobs, bulk_jobs_free);
+    g_clear_pointer(&door->secret, minisign_secret_free);
+    g_clear_pointer(&door->metrics, door_metrics_free);
     g_mutex_clear(&door->config_mutex);
     return written;
 }
