@@ -9,7 +9,7 @@
 
 #include "tools/door/metrics.h"
 
-#define CONNECTIONS_MAX 16
+#define CONNECTIONS_MAX 8
 
 static void
 answer_text(HttpRequest *request, guint status, const char *type, const char *text, gsize size)
@@ -29,12 +29,22 @@ answer_metrics(HttpRequest *request, Door *door)
     answer_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", text->str, text->len);
 }
 
+/* With its age: a door that asks this one must not take it for news from the publisher. */
 static void
 answer_head(HttpRequest *request, Door *door)
 {
-    g_autofree char *text = identity_edge_head_text(door->edge);
+    IdentityEdgeState state;
 
-    answer_text(request, 200, "text/plain; charset=utf-8", text, strlen(text));
+    identity_edge_state(door->edge, &state);
+    g_autofree char *text = identity_edge_head_text(door->edge);
+    HttpAnswer answer = {.status = 200,
+                         .content_type = "text/plain; charset=utf-8",
+                         .bytes = text,
+                         .size_bytes = strlen(text)};
+    http_answer_header(&answer, "Cache-Control", "no-store");
+    http_answer_header(&answer, "X-Identity-Age", "%" G_GINT64_FORMAT,
+                       state.age_us / G_USEC_PER_SEC);
+    http_answer(request, &answer);
 }
 
 /* The snapshot that is served by, asked for by its exact name, and none else. */

@@ -14,9 +14,9 @@
 
 /* A connection has its socket, the file of its body, that of its output, and may linger. */
 #define DESCRIPTORS_EACH 3
-/* Listening, epoll, logs, snapshots, folders, the queue; a pair of sockets for each worker, and a
- * few for the threads of bulk jobs. */
-#define DESCRIPTORS_BASE   40
+/* Listening, epoll, logs, snapshots, folders, the queue, scrapes; a pair of sockets for each
+ * worker, a few for the threads of bulk jobs. */
+#define DESCRIPTORS_BASE   44
 #define DESCRIPTORS_WORKER 2
 
 static gboolean
