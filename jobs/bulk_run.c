@@ -237,7 +237,7 @@ bulk_run(BulkJobs *jobs, const BulkJob *job, BulkLease *lease, const BulkDrain *
     if (start(&run, jobs, job, &error))
         ran = judge(&run, jobs, job->id, watch(&run), reason);
     else
-        *reason = g_strdup(error->message);
+        *reason = g_strdup(error ? error->message : "it cannot be started");
     if (run.said_fd >= 0)
         close(run.said_fd);
     g_clear_error(&run.lost);

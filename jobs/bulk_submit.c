@@ -134,13 +134,14 @@ static gboolean
 write_rows(Submission *sub, GError **error)
 {
     const BulkRequest *request = sub->request;
-    g_autofree char *folder = NULL;
-    BulkRows rows;
+    g_autofree char *folder =
+        sub->is_tar ? NULL : bulk_sources_folder(request->sources, request->customer, error);
+    BulkRows rows = {0};
     gboolean written = FALSE;
 
     if (sub->is_tar) {
         written = write_unpacked_rows(sub, &rows, error);
-    } else if ((folder = bulk_sources_folder(request->sources, request->customer, error))) {
+    } else if (folder) {
         written = bulk_rows_write(sub->fd, request->name ? request->name : "manifest",
                                   request->kind, sub->limits.rows_max, sub->stage_fd, &rows, error);
     }

@@ -345,9 +345,8 @@ unpack_all(Unpack *unpack, Feed *feed, GError **error)
     g_autoptr(TarReader) reader = tar_reader_new(feed_read, feed);
     g_autoptr(GError) failure = NULL;
     TarMember member;
-    int more = 0;
 
-    while ((more = tar_reader_next(reader, &member, &failure)) > 0)
+    while (tar_reader_next(reader, &member, &failure) > 0)
         if (!unpack_member(unpack, reader, &member, &failure))
             break;
     if (!failure && sync_pending(unpack, &failure) && sync_folders(unpack, &failure))

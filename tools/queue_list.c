@@ -147,7 +147,7 @@ queue_cancel_main(int argc, char **argv)
         !queue_places_open(&places, &jobs, NULL, &error))
         return tool_fail(error);
     g_autofree char *by = g_strdup_printf("%s at %s", g_get_user_name(), g_get_host_name());
-    for (char **id = operands; *id; id++) {
+    for (char **id = operands; id && *id; id++) {
         g_autoptr(GError) failure = NULL;
         if (!bulk_job_cancel(jobs, *id, by, &failure))
             code = g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_USAGE)

@@ -41,7 +41,8 @@ timeout 60 "$queue" drain --state state --once --sources sources >drain.out 2>dr
 is "$?" 0 'and done'
 results=state/jobs/$id/results/.millrace/results.ndjson
 is "$(jq -r '.class // .status' "$results" | xargs)" \
-    'ok unreadable unreadable unreadable unreadable unreadable unreadable unreadable bad-row bad-row unreadable bad-row' \
+    "ok unreadable unreadable unreadable unreadable unreadable unreadable unreadable bad-row \
+bad-row unreadable bad-row" \
     'what leads elsewhere has failed'
 is "$(jq -r 'select(.status != "ok") | .message // empty' "$results" | wc -l)" 11 'each says why'
 is "$(cat state/usage/*.ndjson | jq -r .subject | sort -u)" acme 'the customer is who sent it'
@@ -178,8 +179,8 @@ python3 make.py || exit 1
 # tree: what lies outside the jobs that were accepted
 tree()
 {
-    find "$scratch" -path "$scratch/state/jobs/j*" -prune -o ! -name 'std*' ! -name clock ! -name '.tmp' \
-        ! -path "$scratch/state*" -print | LC_ALL=C sort | sha256sum
+    find "$scratch" -path "$scratch/state/jobs/j*" -prune -o ! -name 'std*' ! -name clock \
+        ! -name '.tmp' ! -path "$scratch/state*" -print | LC_ALL=C sort | sha256sum
     ls -d /tmp/millrace-evil.jpg 2>/dev/null
 }
 before=$(tree)
@@ -211,7 +212,8 @@ is "$code $(states)" '0 5 done' 'names that need care'
 is "$(job "$names" '[.rows, .failed]')" '[8,0]' 'all of them are done'
 is "$(job "$bytes" '[.rows, .failed]')" '[1,0]' 'even where the name is no text'
 is "$(jq -r '.class // .status' "state/jobs/$out/results/.millrace/results.ndjson" | xargs)" \
-    'ok unreadable unreadable unreadable not-found ok' 'a manifest in a tar reaches its members alone'
+    'ok unreadable unreadable unreadable not-found ok' \
+    'a manifest in a tar reaches its members alone'
 
 # Full disk: nothing is accepted, nothing is left.
 

@@ -62,7 +62,8 @@ unreadable /proc/self/cwd/sources/other-customer/x.jpg'
 # classes FOLDER: class and source of each row
 classes()
 {
-    jq -r '"\(.class // .status) \(.source)"' "$1/.millrace/results.ndjson" | sed "s|$scratch|SCRATCH|"
+    jq -r '"\(.class // .status) \(.source)"' "$1/.millrace/results.ndjson" |
+        sed "s|$scratch|SCRATCH|"
 }
 
 exits 1 'what leads out fails, the rest is done' timeout 60 "$resize" --beneath sources/acme \
@@ -82,7 +83,8 @@ exits 66 'a folder that is not there' "$resize" --beneath nowhere --to 60x60 -o 
 exits 66 'a file' "$resize" --beneath list --to 60x60 -o none list
 exits 64 'an empty name' "$resize" --beneath '' --to 60x60 -o none list
 
-is "$(ranks 2 "$resize" --beneath sources/acme --to 60x60 -o two list 2>&1 | grep -c '18 rows: 3 resized')" 1 \
+ranks 2 "$resize" --beneath sources/acme --to 60x60 -o two list >ranks.out 2>&1
+is "$(grep -c '18 rows: 3 resized' ranks.out)" 1 \
     'on two ranks'
 is "$(classes two)" "$expected" 'each row has the same class'
 is "$(outputs two)" "$(outputs out)" 'and the outputs are the same'
