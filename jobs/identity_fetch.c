@@ -7,13 +7,14 @@
 
 #include "formats/durable.h"
 
-enum { CONNECT_MS = 1000, WHOLE_S = 30, AGE_MAX_S = 1 << 30 };
+enum { CONNECT_MS = 1000, AGE_MAX_S = 1 << 30 };
 
 typedef struct {
     const char *url;
     int fd;
     guint64 max_bytes;
     guint64 done_bytes;
+    guint timeout_s;
     gint64 age_s;
     gboolean too_long;
     GError *error; /* of writing */
@@ -67,7 +68,7 @@ set_options(CURL *handle, Transfer *transfer, char *details)
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_USERAGENT, "millrace/" MILLRACE_VERSION);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT, (long)WHOLE_S);
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT, (long)transfer->timeout_s);
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -97,10 +98,12 @@ conclude(Transfer *transfer, CURLcode code, long status, const char *details, GE
 }
 
 gboolean
-identity_fetch(const char *url, guint64 max_bytes, int fd, gint64 *age_s, GError **error)
+identity_fetch(const char *url, guint64 max_bytes, guint timeout_s, int fd, gint64 *age_s,
+               GError **error)
 {
     static GOnce once = G_ONCE_INIT;
-    Transfer transfer = {.url = url, .fd = fd, .max_bytes = max_bytes, .age_s = -1};
+    Transfer transfer = {
+        .url = url, .fd = fd, .max_bytes = max_bytes, .timeout_s = timeout_s, .age_s = -1};
     char details[CURL_ERROR_SIZE] = "";
     long status = 0;
 

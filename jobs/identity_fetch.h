@@ -7,10 +7,11 @@
 
 #include "formats/error.h"
 
-/* GETs url (http or https, no redirects): connected within 1 s, all of it within 30 s. The bytes
- * are appended to fd. age_s: (out) what a header X-Identity-Age says, -1 without one.
- * FALSE and MILLRACE_ERROR_UNAVAILABLE (not reached, not there), MILLRACE_ERROR_CORRUPT (more than
+/* GETs url (http or https, no redirects): connected within 1 s, all of it within timeout_s. The
+ * bytes are appended to fd. age_s: (out) what a header X-Identity-Age says, -1 without one. FALSE
+ * and MILLRACE_ERROR_UNAVAILABLE (not reached, not there), MILLRACE_ERROR_CORRUPT (more than
  * max_bytes), MILLRACE_ERROR_IO (they cannot be written). */
-gboolean identity_fetch(const char *url, guint64 max_bytes, int fd, gint64 *age_s, GError **error);
+gboolean identity_fetch(const char *url, guint64 max_bytes, guint timeout_s, int fd, gint64 *age_s,
+                        GError **error);
 
 #endif

@@ -14,7 +14,8 @@
 #include "formats/note.h"
 #include "jobs/identity_fetch.h"
 
-enum { PIECE_BYTES = 256 << 10 };
+/* A source that accepts and says nothing keeps the others from being asked. */
+enum { PIECE_BYTES = 256 << 10, HEAD_TIMEOUT_S = 2, SNAPSHOT_TIMEOUT_S = 30 };
 
 static gboolean
 is_url(const char *source)
@@ -69,9 +70,10 @@ static gboolean
 get(const char *source, const char *name, guint64 max_bytes, int fd, gint64 *age_s, GError **error)
 {
     g_autofree char *where = join(source, name);
+    guint timeout_s = strcmp(name, IDENTITY_HEAD_FILE) == 0 ? HEAD_TIMEOUT_S : SNAPSHOT_TIMEOUT_S;
 
     *age_s = -1;
-    return is_url(source) ? identity_fetch(where, max_bytes, fd, age_s, error)
+    return is_url(source) ? identity_fetch(where, max_bytes, timeout_s, fd, age_s, error)
                           : copy_file(where, max_bytes, fd, error);
 }
 

@@ -1,6 +1,6 @@
 /* key_pair.h - pairs of minisign keys in a folder: NAME.key signs and is its owner's alone,
- * NAME.pub checks and is for everybody. A key is never replaced. SPDX-License-Identifier:
- * Apache-2.0 */
+ * NAME.pub checks and is for everybody. A key is never replaced.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_JOBS_KEY_PAIR_H
 #define MILLRACE_JOBS_KEY_PAIR_H
 

@@ -20,7 +20,7 @@ static const SqliteSchema schema = {
     .statement =
         "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL,"
         "  pepper BLOB NOT NULL) STRICT;"
-        "CREATE TABLE key(hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+        "CREATE TABLE key(hash BLOB PRIMARY KEY CHECK(length(hash) = 32), id TEXT NOT NULL UNIQUE,"
         "  customer TEXT NOT NULL, note TEXT NOT NULL, scopes INTEGER NOT NULL,"
         "  rate INTEGER NOT NULL, burst INTEGER NOT NULL, quota INTEGER NOT NULL,"
         "  created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
@@ -71,6 +71,14 @@ keys_store_open(const char *state, GError **error)
                 "%s: no state with keys is there: make one with millrace keys init %s", state,
                 state);
     return NULL;
+}
+
+gboolean
+keys_store_damaged(const KeysStore *store, GError **error)
+{
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT,
+                "%s/%s: damaged: restore it from a copy", store->folder, STORE_NAME);
+    return FALSE;
 }
 
 void
@@ -311,7 +319,8 @@ find_key(KeysStore *store, const char *id, OldKey *old, GError **error)
     int got = sqlite_step(query, error);
     if (got <= 0)
         return got == 0 ? no_such_key(id, error) : FALSE;
-    g_assert(sqlite3_column_bytes(query, 0) == API_KEY_HASH_BYTES);
+    if (sqlite3_column_bytes(query, 0) != API_KEY_HASH_BYTES)
+        return keys_store_damaged(store, error);
     memcpy(old->hash, sqlite3_column_blob(query, 0), API_KEY_HASH_BYTES);
     old->customer = g_strdup(sqlite_text(query, 1));
     old->note = g_strdup(sqlite_text(query, 2));
@@ -461,36 +470,4 @@ keys_store_rotate(KeysStore *store, const char *id, gint64 grace_us, char key[AP
            change_and_publish(
                store, rotate_key, &rotation,
                "nothing is published, and the new key is lost: run it again: ", error);
-}
-
-gboolean
-keys_store_list(KeysStore *store, const char *customer,
-                gboolean (*visit)(const KeysRow *row, gpointer data), gpointer data, GError **error)
-{
-    g_autoptr(sqlite3_stmt) query = sqlite_prepare(
-        store->db,
-        "SELECT id, customer, scopes, rate, burst, quota, expires_us, note, created_us, revoked_us"
-        " FROM key WHERE ?1 IS NULL OR customer = ?1 ORDER BY customer, created_us, id",
-        error);
-    int got = 0;
-
-    if (!query)
-        return FALSE;
-    sqlite_bind_text(query, 1, customer);
-    while ((got = sqlite_step(query, error)) > 0) {
-        IdentityKey key = {.scopes = (guint32)sqlite3_column_int64(query, 2),
-                           .rate_per_s = (guint32)sqlite3_column_int64(query, 3),
-                           .burst = (guint32)sqlite3_column_int64(query, 4),
-                           .daily_quota = (guint64)sqlite3_column_int64(query, 5),
-                           .expires_us = sqlite3_column_int64(query, 6)};
-        g_strlcpy(key.id, sqlite_text(query, 0), sizeof key.id);
-        g_strlcpy(key.customer, sqlite_text(query, 1), sizeof key.customer);
-        const KeysRow row = {.key = &key,
-                             .note = sqlite_text(query, 7),
-                             .created_us = sqlite3_column_int64(query, 8),
-                             .revoked_us = sqlite3_column_int64(query, 9)};
-        if (!visit(&row, data))
-            return TRUE;
-    }
-    return got == 0;
 }

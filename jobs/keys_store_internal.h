@@ -19,6 +19,9 @@ struct _KeysStore {
 /* Opens what is in the folder. create: makes the database where there is none. */
 KeysStore *keys_store_open_folder(const char *folder, gboolean create, GError **error);
 
+/* Sets error for what the database cannot hold. Returns FALSE. */
+gboolean keys_store_damaged(const KeysStore *store, GError **error);
+
 /* One process at a time changes and publishes, else an older head could come behind a newer one.
  * MILLRACE_ERROR_UNAVAILABLE when another has it for a minute. */
 gboolean keys_store_lock(KeysStore *store, GError **error);

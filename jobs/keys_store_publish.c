@@ -103,8 +103,7 @@ new_builder(KeysStore *store, const char *path, guint64 count, GError **error)
         return NULL;
     const void *pepper = sqlite3_column_blob(query, 0);
     if (sqlite3_column_bytes(query, 0) != API_KEY_PEPPER_BYTES) {
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT, "%s/%s: a pepper of %d bytes",
-                    store->folder, STORE_NAME, sqlite3_column_bytes(query, 0));
+        keys_store_damaged(store, error);
         return NULL;
     }
     return identity_builder_new(path, pepper, count, error);
@@ -145,6 +144,9 @@ add_keys(KeysStore *store, IdentityBuilder *builder, GError **error)
                            .daily_quota = (guint64)sqlite3_column_int64(query, 5),
                            .expires_us = sqlite3_column_int64(query, 6)};
         g_strlcpy(key.customer, sqlite_text(query, 1), sizeof key.customer);
+        if (sqlite3_column_bytes(query, 0) != API_KEY_HASH_BYTES ||
+            !identity_customer_check(key.customer, NULL))
+            return keys_store_damaged(store, error);
         if (!identity_builder_add(builder, sqlite3_column_blob(query, 0), &key, error))
             return FALSE;
     }
