@@ -10,6 +10,7 @@
  *     JOBS/ID/queued           the queue has confirmed it; its mtime is when it last did
  *     JOBS/ID/lease-N          the Nth try: who has it, and how it ended; its mtime is its last
  *                              renewal
+ *     JOBS/ID/progress.json    rows done, as the drain last told
  *     JOBS/ID/cancelled        a tombstone
  *     JOBS/ID/dead.json        given up: why
  *     JOBS/ID/work/            the output folder of millrace resize, while it runs

@@ -15,6 +15,7 @@
 
 #include "formats/json.h"
 #include "jobs/bulk_internal.h"
+#include "jobs/bulk_progress.h"
 #include "jobs/bulk_submit.h"
 #include "jobs/hosts.h"
 
@@ -22,6 +23,7 @@ extern char **environ;
 
 #define LOOK_EVERY_US (G_USEC_PER_SEC / 2) /* for a tombstone */
 #define KILL_AFTER_US (10 * G_USEC_PER_SEC)
+#define TELL_EVERY_US (2 * G_USEC_PER_SEC)
 enum { POLL_MS = 100, SAID_MAX_BYTES = 4096, REASON_MAX_BYTES = 500 };
 
 typedef struct {
@@ -30,7 +32,8 @@ typedef struct {
     pid_t pid;
     int said_fd;   /* what it prints */
     GString *said; /* the end of it */
-    gint64 look_us, kill_us;
+    gint64 look_us, tell_us, kill_us;
+    BulkProgress *progress;
     gboolean asked_to_end;
     GError *lost; /* the lease */
 } Run;
@@ -167,6 +170,15 @@ keep_lease(Run *run, gint64 now_us)
         run->lost = g_steal_pointer(&error);
 }
 
+static void
+tell_progress(Run *run, gint64 now_us)
+{
+    if (run->lost || now_us < run->tell_us)
+        return;
+    bulk_progress_tell(run->progress);
+    run->tell_us = now_us + MAX(TELL_EVERY_US, run->drain->lease_us / 3);
+}
+
 /* Returns: its wait status. */
 static int
 watch(Run *run)
@@ -177,6 +189,7 @@ watch(Run *run)
         struct pollfd ready = {.fd = run->said_fd, .events = POLLIN};
         gint64 now_us = g_get_monotonic_time();
         keep_lease(run, now_us);
+        tell_progress(run, now_us);
         if (run->lost || g_atomic_int_get(run->drain->stop))
             ask_to_end(run, now_us);
         if (run->said_fd >= 0)
@@ -229,8 +242,9 @@ bulk_run(BulkJobs *jobs, const BulkJob *job, BulkLease *lease, const BulkDrain *
          char **reason)
 {
     g_autoptr(GString) said = g_string_new(NULL);
+    g_autoptr(BulkProgress) progress = bulk_progress_new(jobs, job->id);
     g_autoptr(GError) error = NULL;
-    Run run = {.drain = drain, .lease = lease, .said = said, .said_fd = -1};
+    Run run = {.drain = drain, .lease = lease, .progress = progress, .said = said, .said_fd = -1};
     BulkRan ran = BULK_FAILED;
 
     *reason = NULL;

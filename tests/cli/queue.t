@@ -151,9 +151,11 @@ is "$(left_over)" '' 'nothing is left over'
 # Stopped, and gone on with.
 
 submit --customer acme --to '1000x1000,format=png' many.tar
-"$queue" drain --state state --workers 2 >drain.out 2>drain.err &
+"$queue" drain --state state --workers 2 --lease 3s >drain.out 2>drain.err &
 pid=$!
-await grep -q . "state/jobs/$id/work/.millrace/ledger-$id-0-1"
+until=$((SECONDS + 30))
+until [ "$(job "$id" .done)" -gt 0 ] || [ "$SECONDS" -ge "$until" ]; do sleep 0.1; done
+like "$(job "$id" '[.state, .done]')" '^."running",[1-9]' 'while it runs its rows are counted'
 kill -TERM "$pid"
 wait "$pid"
 is "$? $(cut -d, -f2 drain.out)" '75  1 to be tried again' 'a drain that is told to end does'
