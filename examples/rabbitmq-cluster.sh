@@ -8,6 +8,7 @@
 #     place DIR [N]       amqp://HOST:PORT,.. as millrace door --queue takes it
 #     leader DIR QUEUE    the number of the broker that leads a quorum queue
 #     kill|freeze|thaw DIR N      SIGKILL, SIGSTOP, SIGCONT
+#     ctl DIR ARGUMENT...         rabbitmqctl on the first broker that runs
 #
 # Any user of this machine can connect: real brokers have a user of their own for millrace, with
 # permissions for its two queues. Environment: RABBIT_HOSTS, three addresses in place of 127.0.0.1;
@@ -218,11 +219,24 @@ leader()
     exit 69
 }
 
+ctl()
+{
+    local n
+    for n in 1 2 3; do
+        if [ -n "$(pid_of "$n")" ]; then
+            in_node "$n" "$lib/rabbitmqctl" -q "$@"
+            return
+        fi
+    done
+    echo "rabbitmq-cluster.sh: no broker runs" >&2
+    exit 69
+}
+
 [ $# -ge 2 ] || usage
 mkdir -p "$2"
 dir=$(realpath "$2")
 argument=${3:-}
-case $argument in '' | [123]) ;; *) [ "$1" = leader ] || usage ;; esac
+case $1:$argument in *: | *:[123] | leader:* | ctl:*) ;; *) usage ;; esac
 prepare
 case $1 in
 start) start "$argument" ;;
@@ -233,5 +247,6 @@ leader) leader "${argument:?}" ;;
 kill) kill -KILL "$(pid_of "${argument:?}")" && await gone "$argument" ;;
 freeze) kill -STOP "$(pid_of "${argument:?}")" ;;
 thaw) kill -CONT "$(pid_of "${argument:?}")" ;;
+ctl) ctl "${@:3}" ;;
 *) usage ;;
 esac
