@@ -9,6 +9,7 @@ keys=$BUILD/millrace-keys
 command -v python3 >/dev/null || skip_all 'python3 is not installed'
 python3 -c 'import ctypes; ctypes.CDLL("liblmdb.so.0")' 2>/dev/null ||
     skip_all 'liblmdb is not there for python3'
+export PYTHONDONTWRITEBYTECODE=1
 cd "$scratch" || exit 1
 
 "$keys" init STATE 2>/dev/null
