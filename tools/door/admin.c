@@ -30,17 +30,18 @@ answer_metrics(HttpRequest *request, Door *door)
 }
 
 /* With its age: a door that asks this one must not take it for news from the publisher. */
+/* How old it is goes with it: whoever has it from here knows no more of the publisher. */
 static void
 answer_head(HttpRequest *request, Door *door)
 {
     IdentityEdgeState state;
-
-    identity_edge_state(door->edge, &state);
     g_autofree char *text = identity_edge_head_text(door->edge);
     HttpAnswer answer = {.status = 200,
                          .content_type = "text/plain; charset=utf-8",
                          .bytes = text,
                          .size_bytes = strlen(text)};
+
+    identity_edge_state(door->edge, &state);
     http_answer_header(&answer, "Cache-Control", "no-store");
     http_answer_header(&answer, "X-Identity-Age", "%" G_GINT64_FORMAT,
                        state.age_us / G_USEC_PER_SEC);
