@@ -91,3 +91,5 @@ BENCH_DIR=$BENCH_DIR "$here/usage.sh"
 
 echo
 BENCH_DIR=$BENCH_DIR "$here/archive.sh"
+echo
+BENCH_DIR=$BENCH_DIR "$here/door.sh"

@@ -119,8 +119,9 @@ release(Load *load, Connection *connection)
 static void
 count_code(Load *load, const Connection *connection)
 {
-    g_autofree char *text = g_strndup(connection->head, connection->got_bytes);
-    const char *at = strstr(text + connection->body_at, "\"code\":");
+    g_autofree char *text = g_strndup(connection->head + connection->body_at,
+                                      connection->got_bytes - connection->body_at);
+    const char *at = strstr(text, "\"code\":");
     const char *begin = at ? strchr(at + 7, '"') : NULL;
     const char *end = begin ? strchr(begin + 1, '"') : NULL;
 
@@ -151,6 +152,7 @@ finish(Load *load, Connection *connection)
             connection->due.tries < load->retries) {
             Due *again = g_memdup2(&connection->due, sizeof connection->due);
             again->tries++;
+            again->due_us = now_us();
             load->retried++;
             g_queue_push_tail(&load->waiting, again);
         }

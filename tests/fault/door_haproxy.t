@@ -82,7 +82,8 @@ is "$(jq -r .customer body)" acme 'by the door'
 is "$(through GET /v1/key --http2 -w '%{http_version}')" 2 'HTTP/2 is spoken'
 through POST '/v1/resize?to=32x32,format=png' --data-binary @photos/0_0.jpg
 is "$(vipsheader -f width body)" 32 'an image is resized'
-is "$(through GET /health/ready -w '%{http_code}' -H 'Host: a b')" 400 'what is no request is refused'
+is "$(through GET /health/ready -w '%{http_code}' -H 'Host: a b')" 400 \
+    'what is no request is refused'
 
 # Killed while requests come.
 python3 "$client" reads 4 "$proxy" "$key" ca.pem >reads &
