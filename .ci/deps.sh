@@ -7,7 +7,7 @@ set -euo pipefail
 build=(gcc libc6-dev make pkg-config libglib2.0-dev libjansson-dev libxxhash-dev libvips-dev
     libzstd-dev libssl-dev libseccomp-dev libarchive-dev libisal-dev libcurl4-openssl-dev
     liblmdb-dev libsqlite3-dev librabbitmq-dev libmicrohttpd-dev libopenmpi-dev openmpi-bin scdoc)
-demo=(lomiri-wallpapers-16.04 jq)
+demo=(lomiri-wallpapers-16.04 jq curl)
 # perl brings prove; procps, util-linux, libfaketime, iproute2 what the fault tests kill, limit, lie
 # and make hosts with; python3 reckons statements by itself; rsync ships usage; zstd makes logs.
 test=(libcriterion-dev libvips-tools jq perl procps python3 util-linux libfaketime iproute2

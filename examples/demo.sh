@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # demo.sh [DIR]: resizes the photographs of Debian's package lomiri-wallpapers-16.04 to two sizes
 # for two customers on two ranks, leaves a page in DIR (demo) that shows them, then bills what it
-# took, prints a statement, archives it all and restores one record. `make demo` builds first and
-# then runs this. SPDX-License-Identifier: Apache-2.0
+# took, prints a statement, archives it all and restores one record, and last resizes one through
+# the front door. `make demo` builds first and then runs this. SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -65,3 +65,26 @@ show "${restore[@]}"
 "${restore[@]}"
 show head -n 1 "$out/restored/$key"
 head -n 1 "$out/restored/$key"
+
+echo
+echo "And the same workers online, for those who have a key:"
+show millrace keys init "$out/state"
+millrace keys init "$out/state"
+show millrace keys add "$out/state" --customer acme
+key=$(millrace keys add "$out/state" --customer acme)
+millrace door --state "$out/state" --listen 127.0.0.1:0 --access-log none 2>"$out/door.log" &
+door=$!
+trap 'kill "$door"' EXIT
+until address=$(sed -n 's/.*listening on //p' "$out/door.log") && [ -n "$address" ]; do
+    kill -0 "$door" || { cat "$out/door.log" >&2; exit 1; }
+    sleep 0.1
+done
+show curl -H "'Authorization: Bearer \$KEY'" --data-binary "@${photos[0]##*/}" \
+    "'$address/v1/resize?to=320x320,format=webp'" -o "$out/thumb.webp"
+curl --fail --silent --show-error -H "Authorization: Bearer $key" --data-binary "@${photos[0]}" \
+    "$address/v1/resize?to=320x320,format=webp" -o "$out/thumb.webp"
+show curl -H "'Authorization: Bearer \$KEY'" "$address/v1/usage"
+curl --fail --silent --show-error -H "Authorization: Bearer $key" "$address/v1/usage"
+trap - EXIT
+kill "$door"
+wait "$door"
