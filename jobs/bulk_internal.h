@@ -33,12 +33,15 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BulkLeaseRecord, bulk_lease_record_clear)
 typedef struct {
     guint number;        /* 0: there was none */
     gint64 renewed_us;   /* by the file system's clock */
-    gboolean fresh;      /* its holder is at it */
+    gboolean fresh;      /* its holder is at it, as far as was asked */
     BulkLeaseRecord now; /* what its file says */
 } BulkLeaseSeen;
 void bulk_lease_seen_clear(BulkLeaseSeen *seen);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BulkLeaseSeen, bulk_lease_seen_clear)
 gboolean bulk_lease_look(const BulkJobs *jobs, const char *id, BulkLeaseSeen *seen, GError **error);
+/* Looks, and asks the file system's clock, where that matters, whether it is fresh. */
+gboolean bulk_lease_look_fresh(const BulkJobs *jobs, const char *id, BulkLeaseSeen *seen,
+                               GError **error);
 
 /* The file system's clock, which is the same for all hosts; -1 and error. */
 gint64 bulk_clock_us(const BulkJobs *jobs, GError **error);

@@ -314,10 +314,11 @@ fill_state(const BulkJobs *jobs, BulkJob *job, GError **error)
 {
     g_auto(BulkLeaseSeen) lease = {0};
 
-    if (!bulk_lease_look(jobs, job->id, &lease, error))
+    gboolean ended = bulk_has_ended(jobs, job->id, &job->state);
+    if (!(ended ? bulk_lease_look : bulk_lease_look_fresh)(jobs, job->id, &lease, error))
         return FALSE;
     job->tries = lease.number;
-    if (!bulk_has_ended(jobs, job->id, &job->state)) {
+    if (!ended) {
         job->state = bulk_has(jobs, job->id, "queued") ? BULK_QUEUED : BULK_ACCEPTED;
         if (lease.fresh)
             job->state = BULK_RUNNING;

@@ -129,8 +129,18 @@ bulk_lease_look(const BulkJobs *jobs, const char *id, BulkLeaseSeen *seen, GErro
     parse_record(text, size, &seen->now);
     seen->renewed_us =
         (gint64)status.st_mtim.tv_sec * G_USEC_PER_SEC + status.st_mtim.tv_nsec / 1000;
+    return TRUE;
+}
+
+gboolean
+bulk_lease_look_fresh(const BulkJobs *jobs, const char *id, BulkLeaseSeen *seen, GError **error)
+{
+    if (!bulk_lease_look(jobs, id, seen, error))
+        return FALSE;
+    if (seen->number == 0 || seen->now.ended)
+        return TRUE;
     gint64 now_us = bulk_clock_us(jobs, error);
-    seen->fresh = !seen->now.ended && now_us - seen->renewed_us < seen->now.lease_us;
+    seen->fresh = now_us - seen->renewed_us < seen->now.lease_us;
     return now_us >= 0;
 }
 
@@ -191,7 +201,7 @@ bulk_lease_take(BulkJobs *jobs, const char *id, const char *holder, gint64 lease
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT, "there is no job %s", id);
         return NULL;
     }
-    if (bulk_has_ended(jobs, id, state) || !bulk_lease_look(jobs, id, &last, error))
+    if (bulk_has_ended(jobs, id, state) || !bulk_lease_look_fresh(jobs, id, &last, error))
         return NULL;
     *state = BULK_RUNNING;
     if (last.fresh)

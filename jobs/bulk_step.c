@@ -99,7 +99,7 @@ bulk_job_cancel(BulkJobs *jobs, const char *id, const char *by, GError **error)
         return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "cancelling job %s", id);
     g_auto(BulkLeaseSeen) lease = {0};
     if (!bulk_has(jobs, id, BULK_RESULTS)) {
-        if (bulk_lease_look(jobs, id, &lease, NULL) && !lease.fresh)
+        if (bulk_lease_look_fresh(jobs, id, &lease, NULL) && !lease.fresh)
             bulk_job_tidy(jobs, id, NULL);
         return TRUE;
     }
@@ -198,7 +198,7 @@ is_stranded(const BulkJobs *jobs, const char *id, gint64 stale_us, gboolean queu
 
     if (queued_us == 0 || (ended && (state != BULK_DONE || bulk_has(jobs, id, "metered"))))
         return FALSE;
-    if (!bulk_lease_look(jobs, id, &lease, NULL) || lease.fresh)
+    if (!bulk_lease_look_fresh(jobs, id, &lease, NULL) || lease.fresh)
         return FALSE;
     gint64 delivered_us =
         MAX(lease.renewed_us, ended ? changed_us(jobs, id, BULK_RESULTS, TRUE) : 0);
