@@ -51,8 +51,10 @@ exchange_route(const char *path, const char **methods)
 gboolean
 exchange_method_is_allowed(const char *methods, const char *method)
 {
-    gsize length = strlen(method);
+    gsize length = strcspn(method, ", ");
 
+    if (method[length] != '\0')
+        return FALSE;
     for (const char *at = methods; length > 0 && *at; at += strcspn(at, " "), at += *at == ' ')
         if (strncmp(at, method, length) == 0 && (at[length] == ',' || at[length] == '\0'))
             return TRUE;
