@@ -49,6 +49,7 @@ gboolean queue_ack(Queue *queue, const QueueClaim *claim, GError **error);
  */
 gboolean queue_nack(Queue *queue, const QueueClaim *claim, gboolean dead, GError **error);
 
+/* What a broker tells; while a queue has no majority it may tell 0. */
 typedef struct {
     guint64 ready;
     guint64 claimed; /* 0 where the engine does not tell */

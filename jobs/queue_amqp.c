@@ -61,6 +61,7 @@ perform(AmqpQueue *queue, Step step, gpointer data, GError **error)
         else
             amqp_maybe_release_buffers_on_channel(link->state, AMQP_LINK_CHANNEL);
     }
+    /* Who was told to wait and did not has not tried. */
     if (end != STEP_LOST || link->retry_us <= g_get_monotonic_time())
         amqp_link_end(link, end != STEP_LOST);
     if (reason)
@@ -86,7 +87,7 @@ read_content(AmqpLink *link, char *out, gsize out_bytes, guint64 *size_bytes,
     while (got_bytes < *size_bytes) {
         if (!amqp_link_frame(link, "reading a message", &frame, error))
             return FALSE;
-        if (frame.frame_type != AMQP_FRAME_BODY || amqp_link_is_late(link))
+        if (frame.frame_type != AMQP_FRAME_BODY)
             return amqp_link_fail(link, "reading a message", AMQP_STATUS_UNEXPECTED_STATE, error);
         amqp_bytes_t piece = frame.payload.body_fragment;
         if (got_bytes < out_bytes)
@@ -96,22 +97,24 @@ read_content(AmqpLink *link, char *out, gsize out_bytes, guint64 *size_bytes,
     return TRUE;
 }
 
-/* A broker refuses when the queue is full, and when it cannot reach a majority. Then another may
- * still be able to: one that this one is cut off from. */
+/* A broker refuses when the queue is full, until it has become a fifth shorter, and when it cannot
+ * reach a majority. Then it counts nothing, and another that it is cut off from may still be able
+ * to. */
 static StepEnd
 refuse(AmqpQueue *queue, GError **error)
 {
     AmqpLink *link = &queue->link;
     guint64 count = 0;
 
-    if (!amqp_link_count(link, link->where.queue, &count, NULL) || count < link->length_max) {
+    if (!amqp_link_count(link, link->where.queue, &count, NULL) ||
+        count < (guint64)link->length_max * 3 / 4) {
         amqp_link_refused(link, "enqueueing", "refused: it has no majority", error);
         return STEP_LOST;
     }
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE,
                 "%s: %" G_GUINT64_FORMAT
-                " jobs wait in %s, and no more may: try again when some are done",
-                link->where.name, count, link->where.queue);
+                " jobs wait in %s, which is full at %u: try again when some are done",
+                link->where.name, count, link->where.queue, link->length_max);
     return STEP_REFUSED;
 }
 

@@ -179,7 +179,9 @@ gboolean
 amqp_link_frame(AmqpLink *link, const char *what, amqp_frame_t *frame, GError **error)
 {
     struct timeval left = time_left(link, STEP_US);
-    int status = amqp_simple_wait_frame_noblock(link->state, frame, &left);
+    int status = amqp_link_is_late(link)
+                     ? AMQP_STATUS_TIMEOUT /* however much more it has to say */
+                     : amqp_simple_wait_frame_noblock(link->state, frame, &left);
 
     if (status != AMQP_STATUS_OK)
         return amqp_link_fail(link, what, status, error);

@@ -63,6 +63,7 @@ ok $((twice > rounds + 2)) "delivered twice: $twice, at most one for each that w
 
 # A drain that is frozen.
 "$driver" "$queue" try 1 >/dev/null
+: >held
 "$driver" "$queue" hold 60 >held &
 holder=$!
 until [ -s held ]; do sleep 0.02; done
@@ -70,6 +71,22 @@ kill -STOP $holder
 is "$("$driver" "$queue" drain 1)" 1 'a job returns though the drain that has it is frozen'
 kill -KILL $holder
 wait $holder 2>/dev/null
+
+# The clock of the machine is put back: what was claimed in the future is not held until then.
+library=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -n 1)
+if [ -n "$library" ] && [ -z "${SAN:-}" ]; then
+    : >held
+    "$driver" "$queue" try 1 >/dev/null
+    env "LD_PRELOAD=$library" FAKETIME=+1d FAKETIME_DONT_FAKE_MONOTONIC=1 \
+        "$driver" "$queue" hold 60 >held &
+    holder=$!
+    until [ -s held ]; do sleep 0.02; done
+    is "$("$driver" "$queue" drain 1)" 1 'a clock that is put back does not hold jobs'
+    kill -KILL $holder
+    wait $holder 2>/dev/null
+else
+    echo '# SKIP a clock that is put back: no libfaketime, or a sanitizer that has to come first'
+fi
 
 # Another program has the write lock.
 coproc sqlite3 "$scratch/queue.sqlite"
