@@ -172,20 +172,21 @@ is "$(stat_of damaged '.seals | map(.period) | unique' 2>/dev/null)" '["2026-11"
 # What cron and systemd are told
 
 commands=$(sed -nE 's/^([0-9*,]+ ){5}//p' "$examples/crontab")
-is "$(grep -c . <<<"$commands")" 6 'the crontab has six lines of five times and a command'
+is "$(grep -c . <<<"$commands")" 7 'the crontab has seven lines of five times and a command'
 is "$(grep -oE '[a-z-]+\.sh' <<<"$commands" | sort -u | while read -r script; do
     [ -x "$examples/$script" ] || echo "$script"
 done)" '' 'that run the scripts beside it'
 ok "$(bash -n <<<"$commands"; echo $?)" 'and bash can read them'
 is "$(grep -c % <<<"$commands")" 0 'without a %, which ends a command of cron'
 mkdir cron
-# Those of cold storage need a month that is closed: archive_examples.t.
+# Those of cold storage need a month that is closed: archive_examples.t; drains a door:
+# door_usage.t.
 while IFS= read -r command; do
     exits 0 "cron: ${command%% *}" env -i PATH="$examples:$PATH" SPOOL="$scratch/cron/spool" \
         CENTRAL="$scratch/cron/central" LOGS="$scratch/n0?/usage-*.ndjson" \
         STORE="$scratch/cron/central" PRICES="$examples/prices.json" BILLS="$scratch/cron/bills" \
         bash -c "$command"
-done < <(grep -v archive <<<"$commands" | grep -v drill)
+done < <(grep -vE 'archive|drill|drain' <<<"$commands")
 holds cron/central n07.all n08.all
 ok $? 'they ship both logs'
 is "$(stat_of cron/central '.seals | map(.writer)')" '["n07-0-1","n08-0-1"]' 'seal them'
