@@ -14,7 +14,7 @@
 #include "jobs/bulk_internal.h"
 #include "jobs/bulk_run.h"
 
-#define CLAIM_LEASE_US (30 * G_USEC_PER_SEC)
+#define CLAIM_LEASE_US (30 * G_USEC_PER_SEC) /* it is held while a job's lease is taken */
 #define CLAIM_WAIT_US  G_USEC_PER_SEC
 #define GIVE_UP_US     (60 * G_USEC_PER_SEC)
 #define BACKOFF_MAX_US (8 * G_USEC_PER_SEC)
@@ -249,7 +249,7 @@ drain_queue(Drain *drain, GError **error)
         g_autoptr(GError) failure = NULL;
         int claimed = -1;
         if (keep_house(drain, &failure))
-            claimed = queue_claim(drain->queue, CLAIM_LEASE_US,
+            claimed = queue_claim(drain->queue, MIN(CLAIM_LEASE_US, drain->drain->lease_us),
                                   drain->drain->once ? 0 : CLAIM_WAIT_US, &claim, &failure);
         if (claimed == 0 && drain->drain->once)
             return TRUE;

@@ -86,7 +86,7 @@ done
 is "$wrong" '' 'each has the results of a run that nobody disturbed'
 is "$(events | wc -l)" $((per_job * ${#accepted[@]})) 'each event was metered'
 is "$(events | sort | uniq -d | wc -l)" 0 'once'
-is "$(left_over)" '' 'nothing is left over'
+is "$(find state/jobs -mindepth 2 -maxdepth 2 -name work)" '' 'nothing is left of its work'
 echo "# tries: $("$queue" list --state state --format=json | jq -s 'map(.tries) | [add, max]' -c)"
 
 # Sent again, by a client that has not heard of it.
