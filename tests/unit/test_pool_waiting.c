@@ -7,7 +7,7 @@
 #include "jobs/pool.h"
 #include "tests/unit/scratch.h"
 
-enum { WATCHDOG_S = 20, DEADLINE_US = 500000, ROWS_MAX = 8, ANSWER = 1, DIE, HANG };
+enum { WATCHDOG_S = 20, DEADLINE_US = 500000, ROWS_MAX = 8, ANSWER = 1, DIE, HANG, LIE };
 
 static const char worker_variable[] = "MILLRACE_TEST_POOL_WORKER";
 
@@ -38,6 +38,8 @@ work(void)
             pause();
         WorkerReply reply = {.class = ROW_OK, .bytes_in = request.size_bytes, .output_count = 1};
         reply.outputs[0].format = IMAGE_FORMAT_JPEG;
+        reply.pixels_in = (guint64)getpid();
+        reply.bytes_in += request.limits.pixels_max == LIE;
         g_byte_array_set_size(message, 0);
         worker_reply_encode(message, &reply);
         close(fds[0]);
@@ -65,6 +67,7 @@ typedef struct {
     guint count;
     guint64 answered[ROWS_MAX]; /* in the order of the answers */
     RowClass classes[ROWS_MAX];
+    guint64 workers[ROWS_MAX]; /* who answered */
     guint error_count;
     gboolean takes_back; /* what still waits at an answer */
     guint taken_back_count;
@@ -84,6 +87,7 @@ on_done(const WorkerReply *reply, guint64 wall_us G_GNUC_UNUSED, const GError *e
 
     cr_expect(reply->class != ROW_OK || error || reply->bytes_in == row->size_bytes);
     line->classes[line->count] = reply->class;
+    line->workers[line->count] = reply->pixels_in;
     line->answered[line->count++] = row->size_bytes;
     line->error_count += error != NULL;
     while (line->takes_back && (waiting = pool_take_back(line->pool))) {
@@ -92,6 +96,14 @@ on_done(const WorkerReply *reply, guint64 wall_us G_GNUC_UNUSED, const GError *e
     }
     if (line->count + line->taken_back_count == line->expected_count)
         g_main_loop_quit(line->loop);
+}
+
+static gboolean
+holds(const WorkerReply *reply, gpointer data)
+{
+    const Row *row = data;
+
+    return reply->bytes_in == row->size_bytes;
 }
 
 static Line
@@ -125,7 +137,7 @@ submit(Line *line, guint64 size_bytes, guint64 behaviour)
     Row *row = g_new(Row, 1);
 
     *row = (Row){line, size_bytes};
-    PoolOwner owner = {.done = on_done, .data = row};
+    PoolOwner owner = {.done = on_done, .holds = holds, .data = row};
     cr_assert(output_spec_parse("10x10", &request.specs[0], NULL));
     pool_submit(line->pool, &request, fds, &owner);
     line->expected_count++;
@@ -189,6 +201,35 @@ Test(pool_waiting, a_row_that_kills_workers_leaves_those_behind_it_alone, .timeo
     cr_expect_eq(line.classes[0], ROW_WORKER_CRASH);
     cr_expect_eq(line.answered[1], 2);
     cr_expect_eq(line.classes[1], ROW_OK);
+}
+
+Test(pool_waiting, a_worker_that_lies_is_ended_and_its_row_has_crashed_it, .timeout = WATCHDOG_S)
+{
+    g_auto(Line) line = line_new("/proc/self/exe", 1);
+
+    submit(&line, 1, ANSWER);
+    submit(&line, 2, LIE);
+    g_main_loop_run(line.loop);
+    submit(&line, 3, ANSWER);
+    g_main_loop_run(line.loop);
+    cr_expect_eq(line.classes[0], ROW_OK);
+    cr_expect_eq(line.classes[1], ROW_WORKER_CRASH);
+    cr_expect_eq(line.classes[2], ROW_OK);
+    cr_expect_neq(line.workers[2], line.workers[0], "another worker is at the next row");
+}
+
+Test(pool_waiting, a_deadline_can_be_changed_for_what_comes, .timeout = WATCHDOG_S)
+{
+    g_auto(Line) line = line_new("/proc/self/exe", 1);
+
+    submit(&line, 1, ANSWER);
+    g_main_loop_run(line.loop);
+    pool_set_deadline(line.pool, 4 * DEADLINE_US);
+    gint64 begin_us = g_get_monotonic_time();
+    submit(&line, 2, HANG);
+    g_main_loop_run(line.loop);
+    cr_expect_geq(g_get_monotonic_time() - begin_us, 4 * DEADLINE_US);
+    cr_expect_eq(line.classes[1], ROW_TIMEOUT);
 }
 
 Test(pool_waiting, what_waits_can_be_taken_back, .timeout = WATCHDOG_S)
