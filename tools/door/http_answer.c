@@ -13,12 +13,15 @@ void
 http_answer_header(HttpAnswer *answer, const char *name, const char *format, ...)
 {
     g_assert(answer->header_count < HTTP_ANSWER_HEADERS_MAX);
+    char *value = answer->headers[answer->header_count].value;
     va_list arguments;
     va_start(arguments, format);
-    answer->headers[answer->header_count].name = name;
-    vsnprintf(answer->headers[answer->header_count].value, sizeof(answer->headers[0].value), format,
-              arguments);
+    if (strcmp(format, "%s") == 0)
+        g_strlcpy(value, va_arg(arguments, const char *), sizeof(answer->headers[0].value));
+    else
+        vsnprintf(value, sizeof(answer->headers[0].value), format, arguments);
     va_end(arguments);
+    answer->headers[answer->header_count].name = name;
     answer->header_count++;
 }
 
