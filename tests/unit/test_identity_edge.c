@@ -330,6 +330,30 @@ Test(identity_edge, a_url_is_bounded_and_not_followed_elsewhere)
     expect_url_refused(&fixture, silent, MILLRACE_ERROR_UNAVAILABLE, "http://127.0.0.1");
 }
 
+Test(identity_edge, a_source_that_says_nothing_holds_up_no_other)
+{
+    g_auto(Fixture) fixture = fixture_new();
+    g_autoptr(GError) error = NULL;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size_bytes = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    /* The kernel accepts for it, and nobody ever reads. */
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(fd, 16), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size_bytes), 0);
+    g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
+    const char *const sources[] = {url, fixture.source, NULL};
+    publisher_publish(&fixture.publisher, 1, 0, 2);
+    gint64 begin_us = g_get_monotonic_time();
+    g_autoptr(IdentityEdge) edge = identity_edge_open(
+        fixture.cache, sources, minisign_public(fixture.publisher.secret), 1, &error);
+    cr_assert_not_null(edge, "%s", error ? error->message : "");
+    cr_expect(knows(edge, 1));
+    cr_expect_leq(g_get_monotonic_time() - begin_us, 10 * G_USEC_PER_SEC);
+    close(fd);
+}
+
 Test(identity_edge, a_peer_hands_its_age_on)
 {
     g_auto(Fixture) fixture = fixture_new();
