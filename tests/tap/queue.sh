@@ -49,3 +49,86 @@ left_over()
     find state/jobs/.tmp -mindepth 1 ! -name clock
     find state/jobs -mindepth 2 -maxdepth 2 -name work
 }
+
+# For tests that kill drains. Options of the queue, where it is not the state folder's own:
+queue_options=()
+declare -a drains=() accepted=()
+
+# make_job: job.tar, of 16 good rows and two that fail; what comes of it undisturbed is in
+# expected.files, expected.rows and $per_job, the count of its events
+make_job()
+{
+    make_photos photos 4 4 500
+    head -c 3000 photos/0_0.jpg >photos/broken.jpg
+    (cd photos && printf 'source\n' >manifest.csv &&
+        printf '%s\n' ./*.jpg absent.jpg >>manifest.csv && tar -cf ../job.tar manifest.csv ./*.jpg)
+    (cd photos && "$resize" --to '300x300;100x' -o ../expected manifest.csv >/dev/null 2>&1)
+    outputs expected >expected.files
+    rows_of expected >expected.rows
+    per_job=$(usage expected | wc -l)
+}
+
+rows_of()
+{
+    jq -cS '[.row, .source, .status, .class, [.outputs[]?.digest]]' \
+        "$1/.millrace/results.ndjson" | sort
+}
+
+start_drain()
+{
+    "$queue" drain --state state "${queue_options[@]}" --lease 2s --workers 1 >>drains.out \
+        2>>drains.err </dev/null &
+    drains+=($!)
+}
+
+# all_beneath PID: it and all that it has started
+all_beneath()
+{
+    local child
+    echo "$1"
+    for child in $(pgrep -P "$1"); do all_beneath "$child"; done
+}
+
+# kill_drain: one of them, and, two times of three, what it has started
+kill_drain()
+{
+    local at=$((RANDOM % ${#drains[@]})) victims
+    victims=${drains[$at]}
+    [ $((RANDOM % 3)) -eq 0 ] || victims=$(all_beneath "${drains[$at]}")
+    # shellcheck disable=SC2086
+    kill -9 $victims 2>/dev/null
+    wait "${drains[$at]}" 2>/dev/null
+    unset "drains[$at]"
+    drains=("${drains[@]}")
+}
+
+metered_count()
+{
+    find state/jobs -name metered | wc -l
+}
+
+# all_are_done SECONDS: waits until all that was accepted is done, ends the drains, and looks at
+# everything
+all_are_done()
+{
+    local until=$((SECONDS + $1)) wrong=''
+    until are_states "${#accepted[@]} done" && [ "$(metered_count)" -eq "${#accepted[@]}" ] ||
+        [ "$SECONDS" -ge "$until" ]; do sleep 0.3; done
+    is "$(states)" "${#accepted[@]} done" 'every job that was accepted is done'
+    is "$(metered_count)" "${#accepted[@]}" 'and metered'
+    kill -TERM "${drains[@]}"
+    wait "${drains[@]}"
+    for id in "${accepted[@]}"; do
+        outputs "state/jobs/$id/results" | cmp -s - expected.files || wrong+=" $id:files"
+        rows_of "state/jobs/$id/results" | cmp -s - expected.rows || wrong+=" $id:rows"
+        [ "$(report "state/jobs/$id/results" '[.complete, all(.invariants[]; .holds)]')" = \
+            '[true,true]' ] || wrong+=" $id:report"
+    done
+    is "$wrong" '' 'each has the results of a run that nobody disturbed'
+    is "$(events | wc -l)" $((per_job * ${#accepted[@]})) 'each event was metered'
+    is "$(events | sort | uniq -d | wc -l)" 0 'once'
+    is "$(find state/jobs -mindepth 2 -maxdepth 2 -name work)" '' 'nothing is left of its work'
+    echo "# tries, highest: $("$queue" list --state state --format=json |
+        jq -sc 'map(.tries) | [add, max]')"
+    [ "$tap_failed" -eq 0 ] || tail -n 60 drains.err | sed 's/^/# /' >&2
+}
