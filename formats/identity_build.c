@@ -42,8 +42,9 @@ fail(const IdentityBuilder *builder, int code, GError **error)
     /* LMDB's own numbers are negative, and none of them comes of a good program. */
     MillraceErrorKind kind = code > 0 ? durable_creation_error(code) : MILLRACE_ERROR_BUG;
 
-    g_set_error(error, MILLRACE_ERROR, kind, "writing the snapshot %s: %s", builder->path,
-                mdb_strerror(code));
+    /* A write that was cut short, as by a full disk, is EIO to LMDB. */
+    g_set_error(error, MILLRACE_ERROR, kind, "writing the snapshot %s: %s%s", builder->path,
+                mdb_strerror(code), code == EIO ? ": is the disk full?" : "");
     return FALSE;
 }
 
