@@ -49,7 +49,8 @@ drain()
 # --- A manifest, from its sending to its outputs
 
 printf 'a.jpg\nfolder/b.png\n' >good.txt
-is "$(submitted good.txt '64x64;32x32,format=webp' -H 'Idempotency-Key: good')" 202 'a manifest is taken'
+is "$(submitted good.txt '64x64;32x32,format=webp' -H 'Idempotency-Key: good')" 202 \
+    'a manifest is taken'
 good=$(cat id)
 is "$(answer_header location)" "/v1/jobs/$good" 'its place is told'
 is "$(member '[.state, .rows, .manifest] | @csv')" \
@@ -157,12 +158,13 @@ is "$(submitted greedy.csv 64x64 -H 'Content-Type: text/csv')" 202 'a greedy man
 greedy=$(cat id)
 drain
 is "$(call GET "/v1/jobs/$greedy") $(member '[.state, .rows, .done, .failed] | @csv')" \
-    "200 \"done\",$((${#wants[@]} + 1)),$((${#wants[@]} + 1)),${#wants[@]}" 'it is done, and has failed' ||
-    cat body drain.log >&2
+    "200 \"done\",$((${#wants[@]} + 1)),$((${#wants[@]} + 1)),${#wants[@]}" \
+    'it is done, and has failed' || cat body drain.log >&2
 call GET "/v1/jobs/$greedy/results" >status
 is "$(jq -r 'select(.status == "ok") | .source' body)" a.jpg 'but for what is its own'
 is "$(jq -r '.customer' body | sort -u)" acme 'and all of it is charged to the caller'
-is "$(jq -r .subject state/jobs/"$greedy"/results/.millrace/usage-*.ndjson | sort -u)" acme 'in the usage events too'
+is "$(jq -r .subject state/jobs/"$greedy"/results/.millrace/usage-*.ndjson | sort -u)" acme \
+    'in the usage events too'
 call GET "/v1/jobs/$greedy/outputs.tar" >status
 is "$(tar -tf body)" a.jpg 'the tar has no more'
 stop_door

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# door_resize.t - POST /v1/resize: the same bytes as the batch job makes, each charged once, whatever
-# is sent and however often.
+# door_resize.t - POST /v1/resize: the same bytes as the batch job makes, each charged once,
+# whatever is sent and however often.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2054,SC2119,SC2154,SC2317
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
@@ -65,8 +65,9 @@ is "$(events . | wc -l)" $((${#specs[@]} + 4)) 'there is an event for each'
 resized 40x40 "$photo" -H 'X-Request-ID: mine-1' >status
 is "$(events 'select(.data.request == "mine-1")' | jq -c '[.type, .source, .subject, .data.op,
     .data.format, .data.status, .data.bytes_in, .data.bytes_out, .data.pixels_in,
-    .data.pixels_out]')" "[\"millrace.image.v1\",\"//millrace/door/main\",\"acme\",\"resize\",\"jpeg\",\"ok\",$(
-    stat -c %s "$photo"),$(stat -c %s body),360000,1600]" 'which says what was done'
+    .data.pixels_out]')" "$(printf '["%s","%s","%s","%s","%s","%s",%d,%d,%d,%d]' millrace.image.v1 \
+    //millrace/door/main acme resize jpeg ok "$(stat -c %s "$photo")" "$(stat -c %s body)" 360000 \
+    1600)" 'which says what was done'
 is "$(events 'select(.data.request == "mine-1") | .data.cpu_us')" \
     "$(answer_header x-millrace-cpu-us)" 'and what it cost'
 resized 40x40 "$photo" -H 'X-Request-ID: mine-1' >status

@@ -79,7 +79,6 @@ is "$code" 0 'and the other'
 
 "$BUILD/millrace-usage" ingest --store store state/usage/*.ndjson >ingest.out 2>ingest.log
 ok "$([ $? -le 1 ]; echo $?)" 'the store takes the logs, torn ends and all' || cat ingest.log >&2
-"$BUILD/millrace-usage" cat --store store | jq -r '[.source, .id] | @csv' | sort -u | wc -l >distinct
 "$BUILD/millrace-usage" cat --store store | jq -r .data.request | sort -u >in-store
 is "$(comm -23 answered in-store | wc -l)" 0 'with all that was answered'
 # A name is a request: a keyed one has one identity, whoever served it.

@@ -22,7 +22,8 @@ urls=() admins=()
 trust=(--trust state/identity/publisher.pub)
 start_door one --state state --stale-after 4 || exit 1
 urls+=("$url") admins+=("$admin_url")
-start_door two --state far "${trust[@]}" --identity state/identity/published --stale-after 4 || exit 1
+start_door two --state far "${trust[@]}" --identity state/identity/published \
+    --stale-after 4 || exit 1
 urls+=("$url") admins+=("$admin_url")
 start_door three --state further "${trust[@]}" --identity "${admins[0]}/identity" \
     --stale-after 4 || exit 1
