@@ -16,21 +16,30 @@
 #include "tools/tool.h"
 
 #define IDENTITY_POLL_US  500000 /* a revocation reaches the door within two of these, and a bit */
+#define REFUSED_US        (60 * G_USEC_PER_SEC)
 #define RATE_KEYS_MAX     100000
 #define LOG_ROTATE_BYTES  (64 << 20)
 #define LOG_ROTATE_US     (3600LL * G_USEC_PER_SEC)
 #define ANSWERS_KEEP_US   (86400LL * G_USEC_PER_SEC)
 #define ANSWERS_BYTES_MAX (4ULL << 30)
-#define ANSWERS_SWEEP_S   600
 #define DRAIN_LOOK_MS     20
 #define DRAIN_GRACE_US    (5 * G_USEC_PER_SEC) /* beyond the deadlines of what is in hand */
 #define ARENAS            2
 
 /* --- Opening --- */
 
+/* Twice a second the same would be told: it is said when it is new, and then every minute. */
 static void
-identity_refused(const GError *error, gpointer data G_GNUC_UNUSED)
+identity_refused(const GError *error, gpointer data)
 {
+    Door *door = data;
+    gint64 now_us = g_get_monotonic_time();
+
+    if (g_strcmp0(door->refused, error->message) == 0 && now_us - door->refused_us < REFUSED_US)
+        return;
+    g_free(door->refused);
+    door->refused = g_strdup(error->message);
+    door->refused_us = now_us;
     tool_log("identity: %s; the present keys serve on", error->message);
 }
 
@@ -48,7 +57,7 @@ open_identity(Door *door, GError **error)
         identity_edge_open(cache, (const char *const *)config->identity, keys, key_count, error);
     if (!door->edge)
         return FALSE;
-    identity_edge_watch(door->edge, IDENTITY_POLL_US, identity_refused, NULL);
+    identity_edge_watch(door->edge, IDENTITY_POLL_US, identity_refused, door);
     return TRUE;
 }
 
@@ -258,23 +267,13 @@ on_terminate(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static gboolean
-sweep(gpointer data)
-{
-    Run *run = data;
-
-    answers_sweep(run->door->answers);
-    return G_SOURCE_CONTINUE;
-}
-
 void
 door_run(Door *door)
 {
     Run run = {.door = door, .loop = g_main_loop_new(NULL, FALSE)};
     guint sources[] = {g_unix_signal_add(SIGTERM, on_terminate, &run),
                        g_unix_signal_add(SIGINT, on_terminate, &run),
-                       g_unix_signal_add(SIGHUP, on_hangup, &run),
-                       g_timeout_add_seconds(ANSWERS_SWEEP_S, sweep, &run)};
+                       g_unix_signal_add(SIGHUP, on_hangup, &run)};
 
     g_main_loop_run(run.loop);
     for (guint i = 0; i < G_N_ELEMENTS(sources); i++)
@@ -290,14 +289,15 @@ door_close(Door *door, GError **error)
     gboolean written = TRUE;
 
     g_atomic_int_set(&door->closed, 1);
+    g_clear_pointer(&door->admin, http_stop);     /* its metrics look at all parts */
     g_clear_pointer(&door->bulk, door_bulk_free); /* answers what it has */
     g_clear_pointer(&door->http, http_stop);
-    g_clear_pointer(&door->admin, http_stop);
     g_clear_pointer(&door->inline_, door_inline_free);
     if (door->log)
         written = usage_log_close(g_steal_pointer(&door->log), error);
     g_clear_pointer(&door->access_log, access_log_close);
     g_clear_pointer(&door->edge, identity_edge_free);
+    g_clear_pointer(&door->refused, g_free);
     g_clear_pointer(&door->rates, rate_limits_free);
     g_clear_pointer(&door->answers, answers_free);
     g_clear_pointer(&door->poison, poison_free);
