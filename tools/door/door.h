@@ -85,6 +85,8 @@ typedef struct {
     gint draining;     /* atomic: not ready any more, but serving */
     gint closed;       /* atomic: handlers are not called any more */
     gint reloads_refused;
+    char *refused; /* what was last told of identity, and when: the watching thread's */
+    gint64 refused_us;
 } Door;
 
 /* What SIGHUP may change, as it is now; a copy without strings. */
