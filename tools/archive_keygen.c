@@ -1,14 +1,11 @@
 /* archive_keygen.c - millrace archive keygen: a pair of keys, as the program minisign makes them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "formats/durable.h"
 #include "formats/minisign.h"
+#include "jobs/key_pair.h"
 #include "tools/archive.h"
 #include "tools/tool.h"
 
@@ -39,60 +36,6 @@ parse_options(char **out, int argc, char **argv, GError **error)
 }
 
 static gboolean
-refuse(const char *name, GError **error)
-{
-    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CANT_CREATE,
-                "%s is there already, and a key is never replaced: give another name", name);
-    return FALSE;
-}
-
-/* Writes text whole to temporary, then gives it its name. */
-static gboolean
-write_new(int folder_fd, const char *temporary, const char *name, mode_t mode, const char *text,
-          GError **error)
-{
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-    int fd = openat(folder_fd, temporary, flags, mode);
-
-    if (fd < 0)
-        return millrace_error_set_errno(error, durable_creation_error(errno), errno, "creating %s",
-                                        temporary);
-    gboolean written =
-        durable_write_all(fd, name, text, strlen(text), error) && durable_sync(fd, name, error);
-    if (close(fd) != 0 && written)
-        written = millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "closing %s", name);
-    PublishResult result = PUBLISH_FAILED;
-    if (written)
-        result = durable_publish(folder_fd, temporary, folder_fd, name, error);
-    if (result == PUBLISH_DONE)
-        return durable_sync(folder_fd, "the folder", error);
-    unlinkat(folder_fd, temporary, 0);
-    return result == PUBLISH_EXISTS ? refuse(name, error) : FALSE;
-}
-
-/* The secret half first: the public one can be made of it again (minisign -R). */
-static gboolean
-write_pair(int folder_fd, const char *base, const MinisignSecret *secret, GError **error)
-{
-    g_autofree char *key_name = g_strconcat(base, ".key", NULL);
-    g_autofree char *public_name = g_strconcat(base, ".pub", NULL);
-    g_autofree char *temporary = g_strdup_printf(".%s.%d.tmp", base, (int)getpid());
-    g_autofree char *public_text = minisign_public_print(minisign_public(secret));
-    struct stat status;
-
-    if (fstatat(folder_fd, key_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-        return refuse(key_name, error);
-    if (fstatat(folder_fd, public_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-        return refuse(public_name, error);
-    char *secret_text = minisign_secret_print(secret);
-    gboolean done = write_new(folder_fd, temporary, key_name, 0600, secret_text, error) &&
-                    write_new(folder_fd, temporary, public_name, 0666, public_text, error);
-    explicit_bzero(secret_text, strlen(secret_text));
-    g_free(secret_text);
-    return done;
-}
-
-static gboolean
 generate(const char *out, char id[MINISIGN_ID_CHARS + 1], GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(out);
@@ -105,7 +48,7 @@ generate(const char *out, char id[MINISIGN_ID_CHARS + 1], GError **error)
     int folder_fd = durable_folder_open(folder, TRUE, error);
     if (folder_fd < 0)
         return FALSE;
-    gboolean done = write_pair(folder_fd, base, secret, error);
+    gboolean done = key_pair_write(folder_fd, base, secret, error);
     close(folder_fd);
     return done;
 }
