@@ -209,6 +209,36 @@ worker()
 poll 5 worker
 is "$(awk '/^NoNewPrivs|^CapEff/ { print $2 }' "/proc/$(pgrep -P "$door_pid" | head -n 1)/status" |
     tr '\n' ' ')" '0000000000000000 1 ' 'nor for its workers'
-is "$(find state -newer third.log -type f -perm /077 | wc -l)" 0 'its files are its own'
+vips gaussnoise noise.v 1500 1500 --sigma 60
+vips cast noise.v large.png uchar
+events=$(cat state/usage/*.ndjson | wc -l)
+call POST '/v1/resize?to=2500x2500,format=png,upscale=allow' --data-binary @large.png >slow &
+slow=$!
+# shellcheck disable=SC2317 # poll calls it
+in_hand()
+{
+    [ "$(metric inline_running)" = 1 ]
+}
+poll 5 in_hand
+ok $? 'a large image is in hand'
+kill -TERM "$door_pid"
+sleep 0.1
 stop_door "$door_pid"
+is "$code" 0 'a door that has something in hand ends well'
+wait "$slow"
+is "$(cat slow)" 200 'when it has answered'
+is "$(cat state/usage/*.ndjson | wc -l)" $((events + 1)) 'and logged'
+is "$(find state -newer third.log -type f -perm /077 | wc -l)" 0 'its files are its own'
+
+# Another user, who may write into the folder that the test has made for itself.
+if [ "$(id -u)" -eq 0 ]; then
+    chmod 777 .
+    make_state theirs
+    chown -R nobody theirs
+    start_door fourth --state theirs --user nobody || exit 1
+    is "$(awk '/^Uid|^CapEff/ { print $2 }' "/proc/$door_pid/status" | tr '\n' ' ')" \
+        "$(id -u nobody) 0000000000000000 " 'with --user it becomes another'
+    is "$(find theirs/usage -user nobody -type f | wc -l)" 1 'and writes as such'
+    stop_door "$door_pid"
+fi
 done_testing
