@@ -5,6 +5,9 @@
                                                         an Idempotency-Key, and never again
     door_client.py keyed COUNT URL KEY CA PHOTO         the same by four at once, each with a key of
                                                         its own, again and again until it is served
+    door_client.py slow COUNT URL KEY CA                so many posts whose bodies do not come, and
+                                                        then GET /v1/key, whose status is printed;
+                                                        and again when they have ended
 
 Prints what came, a line a status: "STATUS COUNT"; "broken" is for connections that ended. Of keyed
 ones, "served COUNT" and "again COUNT".
@@ -12,6 +15,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import collections
 import http.client
+import socket
 import ssl
 import sys
 import threading
@@ -72,11 +76,30 @@ def keyed(client, numbers, photo, counts):
             time.sleep(0.05)
 
 
+def slow(client, count, url):
+    place = urllib.parse.urlsplit(url)
+    head = ("POST /v1/resize?to=64x64 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+            "Authorization: %s\r\n\r\n" % client.headers["Authorization"])
+    sockets = []
+    for _ in range(count):
+        plain = socket.create_connection((place.hostname, place.port))
+        sockets.append(client.context.wrap_socket(plain, server_hostname=place.hostname))
+        sockets[-1].sendall(head.encode())
+    time.sleep(0.2)
+    print("beside", client.request("GET", "/v1/key"))
+    for one in sockets:
+        one.close()
+    time.sleep(0.5)
+    print("afterwards", client.request("GET", "/v1/key"))
+
+
 def main():
     kind, amount, url, key, ca = sys.argv[1:6]
     photo = open(sys.argv[6], "rb").read() if len(sys.argv) > 6 else None
     counts = collections.Counter()
-    if kind == "writes":
+    if kind == "slow":
+        slow(Client(url, key, ca), int(amount), url)
+    elif kind == "writes":
         client = Client(url, key, ca)
         for _ in range(int(amount)):
             counts[client.request("POST", "/v1/resize?to=64x64", photo)] += 1

@@ -85,6 +85,11 @@ is "$(vipsheader -f width body)" 32 'an image is resized'
 is "$(through GET /health/ready -w '%{http_code}' -H 'Host: a b')" 400 \
     'what is no request is refused'
 
+is "$(python3 "$client" slow 190 "$proxy" "$key" ca.pem | tr '\n' ' ')" \
+    'beside 200 afterwards 200 ' 'slow clients keep nobody out'
+is "$(python3 "$client" slow 201 "$proxy" "$key" ca.pem | tr '\n' ' ')" \
+    'beside 429 afterwards 200 ' 'but one address may have only so many requests in hand'
+
 # Killed while requests come.
 python3 "$client" reads 4 "$proxy" "$key" ca.pem >reads &
 reads_pid=$!
