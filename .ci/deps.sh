@@ -11,8 +11,8 @@ demo=(lomiri-wallpapers-16.04 jq curl)
 # perl brings prove; procps, util-linux, libfaketime, iproute2 what the fault tests kill, limit, lie
 # and make hosts with; python3 reckons statements by itself; rsync ships usage; zstd makes logs.
 test=(libcriterion-dev libvips-tools jq perl procps python3 util-linux libfaketime iproute2
-    rsync zstd minisign curl sqlite3 rabbitmq-server haproxy chromium)
-bench=(libvips-tools jq time eatmydata zstd strace bc curl wrk nginx-light haproxy)
+    rsync zstd minisign openssl curl sqlite3 rabbitmq-server haproxy chromium)
+bench=(libvips-tools jq time eatmydata zstd strace bc openssl curl wrk nginx-light haproxy)
 lint=(clang-format clang-tidy shellcheck git)
 fuzz=(clang libclang-rt-14-dev)
 
