@@ -300,6 +300,19 @@ def hold_methods():
                f"{answer.status} {allowed}")
 
 
+def hold_heads():
+    """HEAD is GET without a body, also where the body is made while it is sent."""
+    job = drained_job()
+    for path, item in spec["paths"].items():
+        if "get" in item:
+            asked = path.replace("{job}", job)
+            head, get = call("HEAD", asked), call("GET", asked)
+            same = ("content-type", "content-disposition", "transfer-encoding")
+            ok((head.status, head.body) == (get.status, b"") and get.status == "200" and
+               all(head.headers.get(name) == get.headers.get(name) for name in same),
+               f"HEAD {path}", f"{head.status} {head.headers} {get.headers}")
+
+
 def hold_paths():
     """Whatever in the program looks like a path is asked for: who added a route has it here."""
     known = set(spec["paths"])
@@ -322,6 +335,7 @@ for path, item in spec["paths"].items():
         if method in item:
             hold_operation(method, path, item[method])
 hold_methods()
+hold_heads()
 hold_paths()
 print(f"1..{tap['count']}")
 sys.exit(tap["failed"] > 0)

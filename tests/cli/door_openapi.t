@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # door_openapi.t - the description that a door gives of itself is true.
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154
+# shellcheck disable=SC2119,SC2154
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
 . "$(dirname "$0")/../tap/tap.sh"
 # shellcheck source-path=SCRIPTDIR source=../tap/resize.sh
@@ -34,3 +34,8 @@ export DOOR=${url#http://}
 export PHOTO=photos/0_0.jpg SLOW=slow.png TAR=photos.tar
 export DRAIN="'$BUILD/millrace-queue' drain --state state --once >drain.log 2>&1"
 timeout 300 python3 "$here/door_openapi.py"
+code=$?
+for pid in "${door_pids[@]}"; do
+    kill_door "$pid"
+done
+exit $code

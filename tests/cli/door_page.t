@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # door_page.t - the door's page, in a headless Chromium.
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154
+# shellcheck disable=SC2119,SC2154
 # shellcheck source-path=SCRIPTDIR source=../tap/tap.sh
 . "$(dirname "$0")/../tap/tap.sh"
 # shellcheck source-path=SCRIPTDIR source=../tap/resize.sh
@@ -19,3 +19,6 @@ make_state state acme || exit 1
 start_door one --state state || exit 1
 export CHROMIUM SCRATCH=$scratch PHOTO=$scratch/photos/0_0.jpg TEXT=$scratch/text.txt
 DOOR=${url#http://} KEY=$key DOOR_PID=$door_pid timeout 300 python3 "$here/door_page.py"
+code=$?
+kill_door
+exit $code
