@@ -81,6 +81,7 @@ typedef struct {
     DoorMetrics *metrics;
     AccessLog *access_log;
     Http *http, *admin;
+    guint16 port, admin_port;
     gint64 started_us; /* of the wall clock */
     gint draining;     /* atomic: not ready any more, but serving */
     gint closed;       /* atomic: handlers are not called any more */

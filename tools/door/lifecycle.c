@@ -114,15 +114,6 @@ open_parts(Door *door, int fds[2], guint connections, GError **error)
     return start_http(door, g_steal_fd(&fds[0]), connections, error);
 }
 
-/* Where it listens, with the port that it has got. */
-static void
-announce(const char *what, const char *address, guint16 port)
-{
-    const char *colon = strrchr(address, ':');
-
-    tool_log("%s %.*s:%u", what, (int)(colon - address), address, port);
-}
-
 static gboolean
 is_loopback(const char *address)
 {
@@ -135,12 +126,11 @@ static gboolean
 open_all(Door *door, int fds[2], GError **error)
 {
     DoorConfig *config = door->config;
-    guint16 ports[2] = {0};
 
-    fds[0] = http_listen(config->listen, &ports[0], error);
+    fds[0] = http_listen(config->listen, &door->port, error);
     if (fds[0] < 0)
         return FALSE;
-    fds[1] = config->admin ? http_listen(config->admin, &ports[1], error) : -1;
+    fds[1] = config->admin ? http_listen(config->admin, &door->admin_port, error) : -1;
     if (config->admin && fds[1] < 0)
         return FALSE;
     guint connections =
@@ -154,9 +144,6 @@ open_all(Door *door, int fds[2], GError **error)
         tool_log("notice: %s is not this machine alone, and keys come unencrypted: put a proxy "
                  "with TLS in front",
                  config->listen);
-    announce("listening on", config->listen, ports[0]);
-    if (config->admin)
-        announce("admin on", config->admin, ports[1]);
     return TRUE;
 }
 
@@ -275,6 +262,10 @@ door_run(Door *door)
                        g_unix_signal_add(SIGINT, on_terminate, &run),
                        g_unix_signal_add(SIGHUP, on_hangup, &run)};
 
+    /* Only now: who reads it may send a signal. */
+    announce("listening on", door->config->listen, door->port);
+    if (door->config->admin)
+        announce("admin on", door->config->admin, door->admin_port);
     g_main_loop_run(run.loop);
     for (guint i = 0; i < G_N_ELEMENTS(sources); i++)
         g_source_remove(sources[i]);
