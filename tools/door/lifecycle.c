@@ -254,6 +254,15 @@ on_terminate(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Where it listens, with the port that it has got. */
+static void
+announce(const char *what, const char *address, guint16 port)
+{
+    const char *colon = strrchr(address, ':');
+
+    tool_log("%s %.*s:%u", what, (int)(colon - address), address, port);
+}
+
 void
 door_run(Door *door)
 {
