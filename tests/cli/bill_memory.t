@@ -15,7 +15,8 @@ cd "$scratch" || exit 1
 
 jq -n '{currency: "USD", minor_digits: 2, rounding: {when: "line", ties: "half-even"},
     issuer: "Test", skus: [range(60) | {sku: "s\(.)", unit: {name: "Requests", divisor: 1},
-        meter: {op: (if . == 0 then ["convert", "thumbnail"] else ["op-\(.)"] end), quantity: "count"},
+        meter: {op: (if . == 0 then ["convert", "thumbnail"] else ["op-\(.)"] end),
+                quantity: "count"},
         prices: [{from: "2026-01-01T00:00:00Z", to: null, model: "per_unit",
                   unit_price: "0.01"}]}]}' >prices.json
 "$generate" -n 150000 -p 2026-11 -c 200000 -o log. 2>/dev/null
