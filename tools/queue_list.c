@@ -7,10 +7,11 @@
 
 #include "formats/durable.h"
 #include "formats/usage.h"
+#include "jobs/key_pair.h"
 #include "tools/queue.h"
 #include "tools/tool.h"
 
-enum { RECEIPT_MAX_BYTES = 1 << 16, KEYS_MAX = 16 };
+enum { RECEIPT_MAX_BYTES = 1 << 16 };
 
 static void
 print_line(const BulkJob *job, GString *out)
@@ -157,23 +158,17 @@ queue_cancel_main(int argc, char **argv)
     return tool_finish(code);
 }
 
-/* The keys that are believed. Returns how many, or -1. */
-static int
-read_trusted(char **trust, MinisignPublic keys[KEYS_MAX], GError **error)
+/* Reads a receipt; a line end too many, as `jq -r .receipt` adds one, is cut off. (transfer full)
+ */
+static char *
+read_receipt(const char *operand, gsize *size_bytes, GError **error)
 {
-    int count = 0;
+    const char *path = strcmp(operand, "-") == 0 ? "/dev/stdin" : operand;
+    char *text = durable_read_file(AT_FDCWD, path, RECEIPT_MAX_BYTES, size_bytes, error);
 
-    for (; trust && *trust; trust++) {
-        g_autofree char *text =
-            durable_read_file(AT_FDCWD, *trust, MINISIGN_TEXT_MAX_BYTES, NULL, error);
-        if (!text || !minisign_public_parse(*trust, text, &keys[MIN(count, KEYS_MAX - 1)], error))
-            return -1;
-        count++;
-    }
-    if (count >= 1 && count <= KEYS_MAX)
-        return count;
-    queue_usage(error, "expected --trust door.pub, once to sixteen times");
-    return -1;
+    if (text && g_str_has_suffix(text, "\n\n"))
+        (*size_bytes)--;
+    return text;
 }
 
 int
@@ -189,10 +184,10 @@ queue_receipt_main(int argc, char **argv)
     g_auto(GStrv) operands = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(GString) time = g_string_new(NULL);
-    MinisignPublic keys[KEYS_MAX];
+    g_autoptr(GArray) keys = NULL;
+    g_autofree char *text = NULL;
     Receipt receipt = {0};
     gsize size_bytes = 0;
-    int count = 0;
     const GOptionEntry entries[] = {
         {"trust", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &trust, "Believe this key", "door.pub"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &operands, NULL, NULL},
@@ -200,12 +195,11 @@ queue_receipt_main(int argc, char **argv)
 
     if (!tool_parse(&tool, entries, &argc, &argv, &error) ||
         !queue_operand(operands, "a receipt's file", &error) ||
-        (count = read_trusted(trust, keys, &error)) < 0)
-        return tool_fail(error);
-    const char *path = strcmp(operands[0], "-") == 0 ? "/dev/stdin" : operands[0];
-    g_autofree char *text =
-        durable_read_file(AT_FDCWD, path, RECEIPT_MAX_BYTES, &size_bytes, &error);
-    if (!text || !receipt_open(operands[0], text, size_bytes, keys, (guint)count, &receipt, &error))
+        (!trust && !queue_usage(&error, "expected --trust door.pub, which may be repeated")) ||
+        !(keys = key_pair_read_trusted((const char *const *)trust, &error)) ||
+        !(text = read_receipt(operands[0], &size_bytes, &error)) ||
+        !receipt_open(operands[0], text, size_bytes, (const MinisignPublic *)(void *)keys->data,
+                      keys->len, &receipt, &error))
         return tool_fail(error);
     usage_print_time(time, receipt.accepted_us);
     printf("job %s\ncustomer %s\nmanifest %s\nrows %" G_GUINT64_FORMAT

@@ -108,6 +108,8 @@ millrace-archive keygen --out state/door >/dev/null 2>&1
 millrace-archive keygen --out stranger >/dev/null 2>&1
 submit --customer acme --to 100x100 --receipt receipt --cluster here images.tar
 exits 0 'a receipt can be checked' "$queue" receipt --trust state/door.pub receipt
+{ cat receipt && echo; } >longer
+exits 0 'also with a line end too many' "$queue" receipt --trust state/door.pub longer
 is "$(sed 's/^accepted.*/accepted/' stdout)" "job $id
 customer acme
 manifest $(sha256sum <images.tar | cut -d' ' -f1)
