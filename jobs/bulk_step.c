@@ -86,14 +86,15 @@ bulk_job_cancel(BulkJobs *jobs, const char *id, const char *by, GError **error)
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT, "there is no job %s", id);
         return FALSE;
     }
-    if (bulk_has_ended(jobs, id, &state))
-        return state == BULK_CANCELLED || refuse_cancel(id, state, error);
+    if (bulk_has_ended(jobs, id, &state) && state != BULK_CANCELLED)
+        return refuse_cancel(id, state, error);
     json_open(json, NULL, '{');
     json_put_string(json, "by", by);
     g_string_append(json, "}\n");
     if (bulk_publish(jobs, id, "cancelled", json->str, json->len, error) == PUBLISH_FAILED)
         return FALSE;
-    /* From here on nobody begins to finish. Who had begun has moved work/, or does not find it. */
+    /* From here on nobody begins to finish. Who had begun has moved work/, or does not find it.
+     * Another's tombstone decides nothing yet: he may be about to see that he came too late. */
     int failed = take_work_away(jobs, id);
     if (failed)
         return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "cancelling job %s", id);
