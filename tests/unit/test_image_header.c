@@ -133,14 +133,18 @@ Test(image_header, a_cut_header_gives_the_size_or_none)
 
 Test(image_header, many_boxes_and_segments_cost_no_more_than_their_bytes)
 {
+    static const guint8 start[] = {0xff, 0xd8, 0xff, 0xff};
+    static const guint8 segment[] = {0xff, 0xe0, 0, 2};
+    static const guint8 box[] = {0, 0, 0, 8, 'f', 'r', 'e', 'e'};
+    static const char heif[] = FTYP("heic");
     gsize size_bytes = 8 << 20;
     g_autofree guint8 *bytes = g_malloc(size_bytes);
     ImageHeader header;
 
     /* Empty segments; then fill; then boxes of 8 bytes. */
     for (gsize i = 0; i + 4 <= size_bytes; i += 4)
-        memcpy(bytes + i, "\xff\xe0\0\2", 4);
-    memcpy(bytes, "\xff\xd8\xff\xff", 4);
+        memcpy(bytes + i, segment, sizeof(segment));
+    memcpy(bytes, start, sizeof(start));
     image_header_read(bytes, size_bytes, &header);
     cr_expect_eq(header.format, IMAGE_FORMAT_JPEG);
     cr_expect_eq(header.width_px, 0);
@@ -148,11 +152,8 @@ Test(image_header, many_boxes_and_segments_cost_no_more_than_their_bytes)
     image_header_read(bytes, size_bytes, &header);
     cr_expect_eq(header.width_px, 0);
     for (gsize i = 0; i + 8 <= size_bytes; i += 8)
-        memcpy(bytes + i,
-               "\0\0\0\x08"
-               "free",
-               8);
-    memcpy(bytes, FTYP("heic"), 16);
+        memcpy(bytes + i, box, sizeof(box));
+    memcpy(bytes, heif, sizeof(heif) - 1);
     image_header_read(bytes, size_bytes, &header);
     cr_expect_eq(header.format, IMAGE_FORMAT_HEIF);
     cr_expect_eq(header.width_px, 0);
