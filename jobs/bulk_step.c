@@ -31,21 +31,46 @@ bulk_job_requeued(BulkJobs *jobs, const char *id, GError **error)
     return bulk_job_queued(jobs, id, error);
 }
 
+/* Gives a job that was taken away its name back. Should another have it by now, it is the same
+ * request again, which is in the queue as well, then. */
+static gboolean
+put_back(BulkJobs *jobs, const char *id, const char *temporary, GError **error)
+{
+    int failed = bulk_rename(jobs->tmp_fd, temporary, jobs->fd, id);
+
+    if (failed == EEXIST)
+        return bulk_job_queued(jobs, id, error) && bulk_tree_remove(jobs->tmp_fd, temporary, error);
+    if (failed)
+        return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "putting back job %s",
+                                        id);
+    return durable_sync(jobs->fd, "the jobs' folder", error);
+}
+
+static gboolean
+refuse_forget(const char *id, GError **error)
+{
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "job %s is in the queue", id);
+    return FALSE;
+}
+
 gboolean
 bulk_job_forget(BulkJobs *jobs, const char *id, GError **error)
 {
     g_autofree char *temporary = bulk_temporary(id);
+    g_autofree char *queued = bulk_name(temporary, "queued");
 
     g_assert(bulk_id_is_valid(id));
-    if (bulk_has(jobs, id, "queued")) {
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "job %s is in the queue", id);
-        return FALSE;
-    }
+    if (bulk_has(jobs, id, "queued"))
+        return refuse_forget(id, error);
     int failed = bulk_rename(jobs->fd, id, jobs->tmp_fd, temporary);
     if (failed == ENOENT)
         return TRUE;
     if (failed)
         return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "forgetting job %s", id);
+    /* Another door may have put it into the queue, and said so, since that was looked at. From now
+     * on none can. */
+    if (faccessat(jobs->tmp_fd, queued, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return put_back(jobs, id, temporary, error) && refuse_forget(id, error);
     return durable_sync(jobs->fd, "the jobs' folder", error) &&
            bulk_tree_remove(jobs->tmp_fd, temporary, error);
 }

@@ -344,6 +344,46 @@ Test(bulk_job, a_job_that_no_queue_took_can_be_forgotten)
     cr_expect_eq(fixture_state(jobs, id), BULK_QUEUED);
 }
 
+typedef struct {
+    BulkJobs *jobs;
+    char id[JOB_ID_CHARS + 1];
+    gulong wait_us;
+} Forgetter;
+
+static gpointer
+forget(gpointer data)
+{
+    const Forgetter *forgetter = data;
+
+    g_usleep(forgetter->wait_us);
+    bulk_job_forget(forgetter->jobs, forgetter->id, NULL);
+    return NULL;
+}
+
+/* Two doors have the same request, and the queue refuses one of them, which takes the job away.
+ * What the other one has accepted is there. */
+Test(bulk_job, what_one_door_has_accepted_another_does_not_forget)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autoptr(BulkJobs) jobs = fixture_jobs(&scratch);
+    Forgetter forgetter = {.jobs = jobs};
+    gint64 took_us = 0;
+
+    for (guint i = 0; i < 80; i++) {
+        g_autofree char *key = g_strdup_printf("k%u", i);
+        cr_assert_eq(fixture_submit(jobs, &scratch, key, "a.jpg\n", 6, forgetter.id, NULL),
+                     BULK_NEW);
+        forgetter.wait_us = (gulong)((double)took_us * g_random_double());
+        GThread *thread = g_thread_new("forget", forget, &forgetter);
+        gint64 from_us = g_get_monotonic_time();
+        gboolean accepted = bulk_job_queued(jobs, forgetter.id, NULL);
+        took_us = accepted ? g_get_monotonic_time() - from_us : took_us;
+        g_thread_join(thread);
+        if (accepted)
+            cr_assert_eq(fixture_state(jobs, forgetter.id), BULK_QUEUED, "round %u", i);
+    }
+}
+
 /* How many are stranded, and whether this one is. */
 static gboolean
 is_stranded(BulkJobs *jobs, const char *id, gint64 stale_us, gboolean queue_is_empty)
