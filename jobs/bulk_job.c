@@ -213,6 +213,8 @@ remove_tree(int dir_fd, const char *name, guint depth, GError **error)
     DIR *listing = fd >= 0 && depth < TREE_DEPTH_MAX ? fdopendir(fd) : NULL;
     const struct dirent *entry = NULL;
     gboolean good = TRUE;
+    if (!listing && fd < 0 && errno == ENOENT)
+        return TRUE; /* another removes it as well */
     if (!listing) {
         millrace_error_set_errno(error, MILLRACE_ERROR_IO, errno, "removing %s", name);
         if (fd >= 0)
