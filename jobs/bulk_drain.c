@@ -51,27 +51,32 @@ tell(const Drain *drain, const char *id, const char *format, ...)
 }
 
 /* Puts the job into the queue again. Should that fail, it is found stranded later. */
-static void
+static gboolean
 put_back(const Drain *drain, const char *id)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!queue_enqueue(drain->queue, id, &error) || !bulk_job_requeued(drain->jobs, id, &error))
-        tell(drain, id, "not put back: %s", error->message);
+    if (queue_enqueue(drain->queue, id, &error) && bulk_job_requeued(drain->jobs, id, &error))
+        return TRUE;
+    tell(drain, id, "not put back: %s", error->message);
+    return FALSE;
 }
 
-/* Looks for jobs that no queue has any more. */
+/* Looks for jobs that no queue has any more. A queue that does not tell what waits there is not
+ * taken for an empty one, and one that takes nothing is not asked for each. */
 static gboolean
 put_back_stranded(Drain *drain, GError **error)
 {
-    QueueDepth depth = {.ready = 1};
-
-    queue_depth(drain->queue, &depth, NULL);
+    QueueDepth depth;
+    gboolean is_empty = queue_depth(drain->queue, &depth, NULL) && depth.ready == 0;
     g_autoptr(GPtrArray) ids =
-        bulk_jobs_stranded(drain->jobs, drain->drain->lease_us, depth.ready == 0, error);
-    for (guint i = 0; ids && i < ids->len && !stopped(drain); i++) {
-        tell(drain, ids->pdata[i], "put into the queue again");
-        put_back(drain, ids->pdata[i]);
+        bulk_jobs_stranded(drain->jobs, drain->drain->lease_us, is_empty, error);
+    gboolean taken = TRUE;
+
+    for (guint i = 0; ids && i < ids->len && taken && !stopped(drain); i++) {
+        taken = put_back(drain, ids->pdata[i]);
+        if (taken)
+            tell(drain, ids->pdata[i], "put into the queue again");
     }
     drain->look_us = g_get_monotonic_time() + drain->drain->lease_us / 2;
     return ids != NULL;
@@ -174,9 +179,17 @@ static gboolean
 bury(const Drain *drain, const QueueClaim *claim, BulkLease *lease, GError **error)
 {
     g_autofree char *reason = bulk_lease_reason(lease);
+    g_autoptr(GError) failure = NULL;
 
-    if (!bulk_lease_bury(lease, reason, error))
-        return FALSE;
+    if (!bulk_lease_bury(lease, reason, &failure)) {
+        if (!g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        tell(drain, claim->id, "passed over: %s", failure->message);
+        drain->drained->skipped++;
+        return queue_ack(drain->queue, claim, error);
+    }
     tell(drain, claim->id, "dead: %s", reason);
     drain->drained->dead++;
     return queue_nack(drain->queue, claim, TRUE, error);

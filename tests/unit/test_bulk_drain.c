@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "jobs/bulk_drain.h"
+#include "jobs/queue_internal.h"
 #include "tests/unit/bulk_fixture.h"
 
 #define LEASE_US (G_USEC_PER_SEC / 5)
@@ -254,6 +255,54 @@ Test(bulk_drain, a_drain_that_is_stopped_gives_its_job_back)
     fixture.stop = 0;
     put_program(&fixture, REPORT);
     cr_expect_eq(drain_once(&fixture).done, 1);
+}
+
+/* A queue that does not tell how long it is, and has nothing to give. */
+static guint enqueued;
+
+static gboolean
+mute_enqueue(Queue *queue G_GNUC_UNUSED, const char *id G_GNUC_UNUSED, GError **error)
+{
+    enqueued++;
+    g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "out of reach");
+    return FALSE;
+}
+
+static int
+mute_claim(Queue *queue G_GNUC_UNUSED, gint64 lease_us G_GNUC_UNUSED, gint64 wait_us G_GNUC_UNUSED,
+           QueueClaim *claim G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+static gboolean
+mute_depth(Queue *queue, QueueDepth *depth G_GNUC_UNUSED, GError **error)
+{
+    if (queue->length_max > 0)
+        return TRUE;
+    g_set_error_literal(error, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE, "out of reach");
+    return FALSE;
+}
+
+Test(bulk_drain, a_queue_that_is_out_of_reach_is_not_taken_for_an_empty_one)
+{
+    static const QueueEngine engine = {
+        .enqueue = mute_enqueue, .claim = mute_claim, .depth = mute_depth};
+    g_auto(Fixture) fixture = fixture_new();
+    Queue mute = {.engine = &engine};
+    BulkDrain drain = {
+        .lease_us = LEASE_US, .usage_dir = fixture.usage, .once = TRUE, .stop = &fixture.stop};
+    BulkDrained drained;
+    char id[JOB_ID_CHARS + 1];
+
+    put_job(&fixture, "k", id);
+    put_job(&fixture, "l", id);
+    g_usleep(2 * LEASE_US);
+    cr_assert(bulk_drain(fixture.jobs, &mute, &drain, &drained, NULL));
+    cr_expect_eq(enqueued, 0, "they wait where they are");
+    mute.length_max = 1; /* it tells that nothing waits, and takes nothing */
+    cr_assert(bulk_drain(fixture.jobs, &mute, &drain, &drained, NULL));
+    cr_expect_eq(enqueued, 1, "what takes nothing is not asked for each");
 }
 
 Test(bulk_drain, ids_that_are_no_jobs_are_passed_over)
