@@ -33,6 +33,7 @@ struct _Answers {
     GMutex mutex;
     GHashTable *in_flight; /* name -> digest of the request */
     guint64 stored_bytes;  /* by the last sweep, and by us since */
+    guint64 opened;        /* a number that no other who has the folder open has drawn */
     guint64 temporary_count;
 };
 
@@ -67,6 +68,7 @@ answers_open(const char *dir, gint64 keep_us, guint64 bytes_max, GError **error)
     answers->dir_fd = dir_fd;
     answers->keep_us = keep_us;
     answers->bytes_max = bytes_max;
+    answers->opened = (guint64)g_random_int() << 32 | g_random_int();
     answers->in_flight = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_mutex_init(&answers->mutex);
     answers_sweep(answers);
@@ -290,12 +292,13 @@ store(Answers *answers, const char *name, const char *request, const Answer *ans
     gboolean room = answers->stored_bytes + answer->size_bytes <= answers->bytes_max;
     guint64 number = ++answers->temporary_count;
     g_mutex_unlock(&answers->mutex);
-    g_autofree char *temporary =
-        g_strdup_printf("%s/.%d-%" G_GUINT64_FORMAT, folder, (int)getpid(), number);
+    /* Process ids would not do: those of two hosts, or containers, may be the same. */
+    g_autofree char *temporary = g_strdup_printf(
+        "%s/.%016" G_GINT64_MODIFIER "x-%" G_GUINT64_FORMAT, folder, answers->opened, number);
 
     if (!room || (mkdirat(answers->dir_fd, folder, 0777) != 0 && errno != EEXIST))
         return;
-    int fd = openat(answers->dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = openat(answers->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return;
     gboolean good = write_answer(answer, fd, request);

@@ -124,6 +124,68 @@ Test(answers, another_process_gives_the_same_answer)
     expect_replay(other, "acme", "k", "r", "the picture");
 }
 
+enum { SAME_FOLDER_KEYS = 40 };
+
+typedef struct {
+    Answers *answers;
+    const GPtrArray *keys;
+    guint first;
+    char fill;
+} Writer;
+
+static gpointer
+store_all(gpointer data)
+{
+    const Writer *writer = data;
+    g_autofree char *body = g_strnfill(200000, writer->fill);
+    const char request[] = {writer->fill, '\0'};
+
+    for (guint i = writer->first; i < SAME_FOLDER_KEYS; i += 2) {
+        Answer answer;
+        if (begin(writer->answers, "acme", writer->keys->pdata[i], request, &answer) ==
+            ANSWER_BEGIN)
+            end(writer->answers, "acme", writer->keys->pdata[i], request, body);
+    }
+    return NULL;
+}
+
+/* Keys whose answers lie in the same of the 256 folders. */
+static GPtrArray *
+keys_of_one_folder(void)
+{
+    GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; keys->len < SAME_FOLDER_KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("key-%u", i);
+        g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+        g_checksum_update(sum, (const guchar *)"acme", 5);
+        g_checksum_update(sum, (const guchar *)key, -1);
+        if (g_str_has_prefix(g_checksum_get_string(sum), "00"))
+            g_ptr_array_add(keys, g_steal_pointer(&key));
+    }
+    return keys;
+}
+
+Test(answers, two_who_store_at_once_do_not_mix_their_answers)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autoptr(Answers) one = open_answers(&scratch, DAY_US, LARGE_BYTES);
+    g_autoptr(Answers) other = open_answers(&scratch, DAY_US, LARGE_BYTES);
+    g_autoptr(GPtrArray) keys = keys_of_one_folder();
+    Writer writers[] = {{one, keys, 0, 'a'}, {other, keys, 1, 'b'}};
+    GThread *threads[] = {g_thread_new("one", store_all, &writers[0]),
+                          g_thread_new("other", store_all, &writers[1])};
+
+    for (guint i = 0; i < 2; i++)
+        g_thread_join(threads[i]);
+    for (guint i = 0; i < SAME_FOLDER_KEYS; i++) {
+        Answer answer;
+        cr_expect_eq(begin(one, "acme", keys->pdata[i], i % 2 ? "b" : "a", &answer), ANSWER_REPLAY,
+                     "%s", (char *)keys->pdata[i]);
+        answer_clear(&answer);
+    }
+}
+
 Test(answers, a_failure_that_a_retry_may_mend_is_not_kept)
 {
     g_auto(Scratch) scratch = scratch_new();
