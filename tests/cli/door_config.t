@@ -127,7 +127,7 @@ stop_door "$door_pid"
 # SIGHUP.
 vips black one.png 1 1
 echo '{"max-bytes":"1Mi"}' >live.json
-start_door live --state state --config live.json || exit 1
+start_door live --state state --config live.json --workers 1 || exit 1
 is "$(call POST '/v1/resize?to=1x1' --data-binary @one.png)" 200 'an image is taken'
 echo '{"max-bytes":10}' >live.json
 kill -HUP "$door_pid"
@@ -152,6 +152,34 @@ done
 like "$(tail -n 1 live.log)" 'live.json: cluster has changed, which needs a restart' \
     'a restart is asked for'
 is "$(metric reloads_refused_total)" "$refusals" 'refusals are counted'
+
+# What a worker has been given is held to the limits of that time. Stopped, it has the image while
+# they change.
+vips black tile.png 100 100
+vips black other.png 90 90
+echo '{"max-pixels":100000}' >live.json
+kill -HUP "$door_pid"
+poll 5 in_force 'is in force' 2
+is "$(call POST '/v1/resize?to=9x9' --data-binary @other.png)" 200 'a worker is there'
+worker=$(pgrep -P "$door_pid" millrace-image)
+kill -STOP "$worker"
+curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $key" --data-binary @tile.png \
+    "$url/v1/resize?to=9x9" >held &
+client=$!
+# shellcheck disable=SC2317 # poll calls it
+is_given()
+{
+    [ "$(metric inline_running)" = 1 ]
+}
+poll 5 is_given
+echo '{"max-pixels":1000}' >live.json
+kill -HUP "$door_pid"
+poll 5 in_force 'is in force' 3
+kill -CONT "$worker"
+wait "$client"
+is "$(cat held)" 200 'an image that a worker has is judged by the limits that it was given by'
+is "$(call POST '/v1/resize?to=9x9' --data-binary @tile.png) $(problem_code)" '422 too-large' \
+    'and the next by the new ones, not as one that kills workers'
 rm live.json
 kill -HUP "$door_pid"
 poll 5 in_force 'refused, the old' $((refusals + 1))

@@ -43,7 +43,10 @@ typedef struct {
     guint64 cost_us;       /* predicted */
     gint64 admitted_us;
     gboolean admitted; /* counted as pending */
-    int output_fd;     /* owned; -1: none */
+    /* Limits by which a worker was given it; SIGHUP may have set others since. */
+    guint64 pixels_max;
+    gint64 deadline_us;
+    int output_fd; /* owned; -1: none */
     WorkerOutput output;
     UsageEvent event;
     char event_id[USAGE_ID_CHARS + 1];

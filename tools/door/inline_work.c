@@ -42,13 +42,14 @@ static gboolean
 output_holds(const WorkerReply *reply, gpointer data)
 {
     const InlineWork *work = data;
-    const DoorConfig *limits = &work->inline_->limits;
     const WorkerOutput *output = &reply->outputs[0];
     struct stat status;
     ImageHeader header;
     g_autofree guint8 *bytes = g_malloc(IMAGE_HEADER_BYTES);
     guint64 pixels = (guint64)output->width_px * output->height_px;
-    guint64 cpu_max_us = (guint64)limits->deadline_us + CPU_SLACK_S * G_USEC_PER_SEC;
+    /* It may have waited at the pool while the deadline changed: either holds. */
+    gint64 deadline_us = MAX(work->deadline_us, work->inline_->limits.deadline_us);
+    guint64 cpu_max_us = (guint64)deadline_us + CPU_SLACK_S * G_USEC_PER_SEC;
 
     if (fcntl(work->output_fd, F_ADD_SEALS,
               F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0 ||
@@ -60,8 +61,8 @@ output_holds(const WorkerReply *reply, gpointer data)
     if (got <= 0)
         return FALSE;
     image_header_read(bytes, (gsize)got, &header);
-    return header.format == output->format && pixels > 0 && pixels <= limits->pixels_max &&
-           reply->pixels_in <= limits->pixels_max && reply->bytes_in == work->size_bytes &&
+    return header.format == output->format && pixels > 0 && pixels <= work->pixels_max &&
+           reply->pixels_in <= work->pixels_max && reply->bytes_in == work->size_bytes &&
            reply->cpu_us <= cpu_max_us;
 }
 
@@ -186,6 +187,8 @@ begin(InlineWork *work)
         refuse_output(work, errno);
         return FALSE;
     }
+    work->pixels_max = request.limits.pixels_max;
+    work->deadline_us = inline_->limits.deadline_us;
     int fds[] = {http_body_fd(work->exchange->request), work->output_fd};
     pool_submit(inline_->pool, &request, fds, &owner);
     return TRUE;
