@@ -230,6 +230,21 @@ is "$(cat slow)" 200 'when it has answered'
 is "$(cat state/usage/*.ndjson | wc -l)" $((events + 1)) 'and logged'
 is "$(find state -newer third.log -type f -perm /077 | wc -l)" 0 'its files are its own'
 
+# Whoever scrapes it need not know that it is just starting.
+admin_port=${admin_url##*:}
+scraped=0
+for _ in 1 2 3 4 5 6 7 8; do
+    (until curl -sf "$admin_url/metrics" >/dev/null; do :; done) 2>/dev/null &
+    scrape=$!
+    if start_door eager --state state --admin "127.0.0.1:$admin_port"; then
+        wait "$scrape" && scraped=$((scraped + 1))
+        stop_door "$door_pid"
+    else
+        kill "$scrape"
+    fi
+done
+is "$scraped" 8 'metrics may be asked for while it starts'
+
 # Another user, who may write into the folder that the test has made for itself.
 if [ "$(id -u)" -eq 0 ]; then
     chmod 777 .

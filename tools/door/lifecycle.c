@@ -92,7 +92,9 @@ start_http(Door *door, int listen_fd, guint connections, GError **error)
                                .idle_us = DOOR_IDLE_US};
     const HttpHandler handler = exchange_handler(door);
 
-    return (door->http = http_start(&limits, &handler, error)) != NULL;
+    Http *http = http_start(&limits, &handler, error);
+    g_atomic_pointer_set(&door->http, http); /* those who ask for metrics look at it already */
+    return http != NULL;
 }
 
 static gboolean

@@ -145,7 +145,11 @@ resident_bytes(void)
 static void
 print_process(Door *door, GString *out)
 {
-    single(out, "connections", "gauge", "Open connections.", http_connection_count(door->http));
+    /* A scrape may come before the door itself listens. */
+    const Http *http = g_atomic_pointer_get(&door->http);
+
+    single(out, "connections", "gauge", "Open connections.",
+           http ? http_connection_count(http) : 0);
     single(out, "draining", "gauge", "1 when it is about to end.",
            g_atomic_int_get(&door->draining) ? 1 : 0);
     single(out, "reloads_refused_total", "counter", "Configurations that were refused.",
