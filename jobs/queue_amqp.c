@@ -454,7 +454,7 @@ queue_amqp_open(const char *url, guint length_max, GError **error)
         amqp_queue_free(&queue->base);
         return NULL;
     }
-    queue->link.length_max = length_max;
+    queue->link.length_max = queue->link.dead_length_max = length_max;
     /* So that many doors and drains are spread over the brokers. */
     queue->link.host = (guint)g_random_int_range(0, (gint32)queue->link.where.host_count);
     return &queue->base;

@@ -226,7 +226,7 @@ static gboolean
 declare_queues(AmqpLink *link, GError **error)
 {
     amqp_table_entry_t dead[] = {text_argument("x-queue-type", "quorum"),
-                                 number_argument("x-max-length", link->length_max)};
+                                 number_argument("x-max-length", link->dead_length_max)};
     amqp_table_entry_t jobs[] = {
         text_argument("x-queue-type", "quorum"),
         text_argument("x-overflow", "reject-publish"),
@@ -278,7 +278,8 @@ open_channel(AmqpLink *link, GError **error)
 }
 
 /* A queue that is there already keeps the length it was made with: others have declared it with
- * another. TRUE when that was the reason; then length_max is the queue's. */
+ * another. TRUE when that was the reason; then its length is known. Either queue has its own: where
+ * one was removed, it was made again with another. */
 static gboolean
 learn_length(AmqpLink *link, const GError *reason)
 {
@@ -286,10 +287,12 @@ learn_length(AmqpLink *link, const GError *reason)
     const char *current = said ? strstr(said, "current is ") : NULL;
     const char *quote = current ? strchr(current, '\'') : NULL;
     guint64 length = quote ? g_ascii_strtoull(quote + 1, NULL, 10) : 0;
+    g_autofree char *dead = g_strdup_printf("queue '%s'", link->where.dead);
+    guint *known = said && strstr(said, dead) ? &link->dead_length_max : &link->length_max;
 
-    if (length == 0 || length > G_MAXUINT || length == link->length_max)
+    if (length == 0 || length > G_MAXUINT || length == *known)
         return FALSE;
-    link->length_max = (guint)length;
+    *known = (guint)length;
     return TRUE;
 }
 

@@ -13,6 +13,7 @@
 typedef struct {
     AmqpWhere where;
     guint length_max;              /* of the queue, as it is declared */
+    guint dead_length_max;         /* of that of dead letters, likewise */
     amqp_connection_state_t state; /* NULL: none */
     guint host;                    /* the broker of this connection, or the next to try */
     guint64 generation;            /* counts connections */

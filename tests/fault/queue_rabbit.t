@@ -63,6 +63,12 @@ rabbit_start
 is "$? $(grep -c '^good' amqp.out) $(grep '^BAD' amqp.out)" '0 28 ' \
     'the same cases, on three brokers' || cat amqp.err >&2
 
+# Those queues are short. Who comes now declares longer ones.
+rabbit ctl delete_queue conform.dead >/dev/null
+is "$("$driver" "$place?queue=conform" put 7 1 | cut -d' ' -f1) $(
+    "$driver" "$place?queue=conform" drain 1)" '7 7' \
+    'dead letters that were removed are made again, with another length than the jobs have'
+
 # What others put into the queue: nothing, a word, much, almost an id.
 "$driver" "$place?queue=foreign" put 7 1 >/dev/null
 rabbit ctl eval 'Exchange = rabbit_misc:r(<<"/">>, exchange, <<>>),
