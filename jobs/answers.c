@@ -22,7 +22,7 @@
 
 #define MAGIC "millrace-answer-v1"
 
-enum { HEAD_MAX_BYTES = 2048, PIECE_BYTES = 64 << 10, FOLDERS = 256 };
+enum { HEAD_MAX_BYTES = 2048, PIECE_BYTES = 64 << 10, FOLDERS = 256, BLOCK_BYTES = 4096 };
 /* What a process that died left behind. */
 #define LEFT_BEHIND_US (3600 * (gint64)G_USEC_PER_SEC)
 
@@ -43,6 +43,14 @@ typedef struct {
     char fingerprint[FINGERPRINT_CHARS + 1];
     gint64 created_us;
 } Head;
+
+/* What a file takes of a disk: one of a few bytes takes a block, and more of them are more names to
+ * sweep. */
+static guint64
+room_of(guint64 size_bytes)
+{
+    return (size_bytes / BLOCK_BYTES + 1) * BLOCK_BYTES;
+}
 
 /* "ab/cdef...". (transfer full) */
 static char *
@@ -289,7 +297,7 @@ store(Answers *answers, const char *name, const char *request, const Answer *ans
 {
     g_autofree char *folder = g_strndup(name, 2);
     g_mutex_lock(&answers->mutex);
-    gboolean room = answers->stored_bytes + answer->size_bytes <= answers->bytes_max;
+    gboolean room = answers->stored_bytes + room_of(answer->size_bytes) <= answers->bytes_max;
     guint64 number = ++answers->temporary_count;
     g_mutex_unlock(&answers->mutex);
     /* Process ids would not do: those of two hosts, or containers, may be the same. */
@@ -308,7 +316,7 @@ store(Answers *answers, const char *name, const char *request, const Answer *ans
         return;
     }
     g_mutex_lock(&answers->mutex);
-    answers->stored_bytes += answer->size_bytes;
+    answers->stored_bytes += room_of(answer->size_bytes);
     g_mutex_unlock(&answers->mutex);
 }
 
@@ -331,7 +339,7 @@ answers_end(Answers *answers, const char *customer, const char *key,
 typedef struct {
     char *name;
     gint64 written_us;
-    guint64 size_bytes;
+    guint64 room_bytes;
 } Stored;
 
 static void
@@ -369,7 +377,7 @@ sweep_folder(const Answers *answers, const char *folder, gint64 now_us, GArray *
             unlinkat(answers->dir_fd, name, 0);
             continue;
         }
-        Stored stored = {g_steal_pointer(&name), written_us, (guint64)status.st_size};
+        Stored stored = {g_steal_pointer(&name), written_us, room_of((guint64)status.st_size)};
         g_array_append_val(files, stored);
     }
 }
@@ -388,7 +396,7 @@ answers_sweep(Answers *answers)
         sweep_folder(answers, folder, now_us, files);
     }
     for (guint i = 0; i < files->len; i++)
-        sum_bytes += g_array_index(files, Stored, i).size_bytes;
+        sum_bytes += g_array_index(files, Stored, i).room_bytes;
     /* A quarter stays free for what comes until the next time. */
     guint64 left_max = answers->bytes_max - answers->bytes_max / 4;
     if (sum_bytes > left_max)
@@ -396,7 +404,7 @@ answers_sweep(Answers *answers)
     for (guint i = 0; sum_bytes > left_max; i++) {
         const Stored *stored = &g_array_index(files, Stored, i);
         unlinkat(answers->dir_fd, stored->name, 0);
-        sum_bytes -= stored->size_bytes;
+        sum_bytes -= stored->room_bytes;
     }
     g_mutex_lock(&answers->mutex);
     answers->stored_bytes = sum_bytes;

@@ -14,9 +14,9 @@
 
 typedef struct _Answers Answers;
 
-/* dir: made when missing. bytes_max: of all stored answers together; when answers are swept, the
- * oldest go first, and when there is no room until then, an answer is not stored. For any thread.
- */
+/* dir: made when missing. bytes_max: of all stored answers together, each in whole blocks of 4 KiB;
+ * when answers are swept, the oldest go first, and when there is no room until then, an answer is
+ * not stored. For any thread. */
 Answers *answers_open(const char *dir, gint64 keep_us, guint64 bytes_max, GError **error);
 void answers_free(Answers *answers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Answers, answers_free)

@@ -252,6 +252,24 @@ Test(answers, the_oldest_make_room)
     cr_expect_eq(last_gone, 39 - kept, "the youngest are those that are kept");
 }
 
+Test(answers, small_ones_take_a_block_each)
+{
+    g_auto(Scratch) scratch = scratch_new();
+    g_autoptr(Answers) answers = open_answers(&scratch, DAY_US, 10 * 4096);
+    guint kept = 0;
+
+    for (guint i = 0; i < 40; i++) {
+        g_autofree char *key = key_of(i);
+        Answer answer;
+        cr_assert_eq(begin(answers, "acme", key, "r", &answer), ANSWER_BEGIN);
+        end(answers, "acme", key, "r", "tiny");
+        if (begin(answers, "acme", key, "r", &answer) == ANSWER_REPLAY)
+            kept++;
+        answer_clear(&answer);
+    }
+    cr_expect_eq(kept, 10);
+}
+
 /* Runs a change over the only stored file. */
 static void
 damage(const Scratch *scratch, const char *change)
