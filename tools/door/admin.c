@@ -29,7 +29,6 @@ answer_metrics(HttpRequest *request, Door *door)
     answer_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", text->str, text->len);
 }
 
-/* With its age: a door that asks this one must not take it for news from the publisher. */
 /* How old it is goes with it: whoever has it from here knows no more of the publisher. */
 static void
 answer_head(HttpRequest *request, Door *door)

@@ -1,5 +1,5 @@
 /* bulk_internal.h - what the parts of bulk jobs over HTTP share: bulk.c finds out what is asked,
- * and lets a thread that may block do it; bulk_submit.c takes jobs, bulk_show.c tells of them,
+ * and lets a thread that may block do it; bulk_take.c takes jobs, bulk_show.c tells of them,
  * bulk_tar.c streams their outputs, bulk_queue.c keeps the queue at hand.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MILLRACE_TOOLS_DOOR_BULK_INTERNAL_H
@@ -15,7 +15,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BulkJob, bulk_job_clear)
 
 struct _DoorBulk {
     Door *door;
-    char *cluster; /* of the configuration, which SIGHUP may replace as a whole */
+    char *cluster; /* of the configuration */
     char *sources;
     BulkQueue *queue;
     GThreadPool *takers;  /* of jobs: each may be at it for a while */

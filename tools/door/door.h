@@ -39,7 +39,7 @@ typedef enum {
     OUTCOME_TOO_LARGE,    /* 413 */
     OUTCOME_CONFLICT,     /* 409, 422: idempotency keys */
     OUTCOME_POISON,       /* 422: a body that killed a worker before */
-    OUTCOME_SHED,         /* 503: overload */
+    OUTCOME_SHED,         /* 503: overload; 422: too costly for a request */
     OUTCOME_UNAVAILABLE,  /* 503: draining, full disk, stale identity, queue out of reach */
     OUTCOME_BAD_IMAGE,    /* failed, from here: 422, by the image's own fault */
     OUTCOME_ERROR,        /* 500, 502: ours */
@@ -66,7 +66,7 @@ typedef struct _DoorInline DoorInline; /* inline resizing: admission and pool; t
 typedef struct _DoorBulk DoorBulk;     /* jobs: a few threads that may block on disk and broker */
 
 typedef struct {
-    DoorConfig *config; /* swapped as a whole by SIGHUP: door_config_get() */
+    DoorConfig *config; /* its numbers are changed by SIGHUP: door_limits() */
     GMutex config_mutex;
     MinisignSecret *secret; /* signs receipts */
     IdentityEdge *edge;
@@ -85,6 +85,7 @@ typedef struct {
     gint64 started_us; /* of the wall clock */
     gint draining;     /* atomic: not ready any more, but serving */
     gint closed;       /* atomic: handlers are not called any more */
+    gint handling;     /* atomic: I/O threads that may have seen it open */
     gint reloads_refused;
     char *refused; /* what was last told of identity, and when: the watching thread's */
     gint64 refused_us;

@@ -127,6 +127,7 @@ is_open(DoorExchange *exchange)
 
 /* --- HTTP's events --- */
 
+/* Counted, so that whoever closes the door knows when the last who saw it open is through. */
 static void
 on_begin(HttpRequest *request, gpointer data)
 {
@@ -140,18 +141,23 @@ on_begin(HttpRequest *request, gpointer data)
     exchange->route = exchange_route(http_path(request), &methods);
     door_metrics_begin(door->metrics, exchange->route);
     name_exchange(exchange);
+    g_atomic_int_inc(&door->handling);
     if (route_is_right(exchange, methods) && body_is_framed_once(exchange) && is_open(exchange) &&
         (!needs_key(exchange->route) || exchange_authenticate(exchange)))
         hand_on(exchange);
+    g_atomic_int_add(&door->handling, -1);
 }
 
 static void
-on_body_done(HttpRequest *request, gpointer data G_GNUC_UNUSED)
+on_body_done(HttpRequest *request, gpointer data)
 {
+    Door *door = data;
     DoorExchange *exchange = http_get_data(request);
 
+    g_atomic_int_inc(&door->handling);
     if (is_open(exchange))
         exchange->body_done(exchange);
+    g_atomic_int_add(&door->handling, -1);
 }
 
 static void

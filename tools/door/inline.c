@@ -53,7 +53,8 @@ read_options(InlineWork *work)
     return door_idempotency_key(exchange, &work->key);
 }
 
-/* Bodies in hand are bounded together, too: each lies in memory. A length that is not said counts
+/* Bodies in hand are bounded together, too: they lie in memory, or in files that are in its cache.
+ * A length that is not said counts
  * as the longest. */
 static gboolean
 reserve_body(InlineWork *work, guint64 bytes_max)

@@ -216,11 +216,12 @@ look_whether_drained(gpointer data)
     gint64 longest_us = DOOR_BODY_DEADLINE_US + door->config->deadline_us +
                         DOOR_ANSWER_DEADLINE_US + DRAIN_GRACE_US;
 
-    if (g_get_monotonic_time() - run->quiesced_us > longest_us)
-        g_atomic_int_set(&door->closed, 1);
-    else if (http_connection_count(door->http) > 0)
+    if (http_connection_count(door->http) > 0 &&
+        g_get_monotonic_time() - run->quiesced_us <= longest_us)
         return G_SOURCE_CONTINUE;
-    if (door_inline_pending(door->inline_) > 0)
+    g_atomic_int_set(&door->closed, 1);
+    /* In this order: what is handled may yet be admitted. */
+    if (g_atomic_int_get(&door->handling) > 0 || door_inline_pending(door->inline_) > 0)
         return G_SOURCE_CONTINUE;
     g_main_loop_quit(run->loop);
     return G_SOURCE_REMOVE;

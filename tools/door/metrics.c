@@ -1,5 +1,6 @@
 /* metrics.c - counters that many threads add to without a lock, and the last minute of resizing
- * second by second. SPDX-License-Identifier: Apache-2.0 */
+ * second by second.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tools/door/metrics.h"
 
 #include <stdatomic.h>
