@@ -337,8 +337,9 @@ fill_state(const BulkJobs *jobs, BulkJob *job, GError **error)
     return TRUE;
 }
 
-gboolean
-bulk_jobs_read(BulkJobs *jobs, const char *id, BulkJob *job, GError **error)
+/* Reads a job, if it is customer's; of any, for NULL. FALSE without error: it is another's. */
+static gboolean
+read_job(BulkJobs *jobs, const char *id, const char *customer, BulkJob *job, GError **error)
 {
     g_autoptr(GError) failure = NULL;
 
@@ -347,13 +348,22 @@ bulk_jobs_read(BulkJobs *jobs, const char *id, BulkJob *job, GError **error)
         return no_such_job(id, error);
     g_strlcpy(job->id, id, sizeof job->id);
     g_autoptr(JsonObject) object = read_object(jobs, id, "job.json", &failure);
-    if (object && fill_asked(jobs, object, job, &failure) && fill_state(jobs, job, &failure))
+    gboolean asked = object && fill_asked(jobs, object, job, &failure);
+    gboolean is_others = asked && customer && strcmp(customer, job->customer) != 0;
+    if (asked && !is_others && fill_state(jobs, job, &failure))
         return TRUE;
     bulk_job_clear(job);
     if (g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT))
         return no_such_job(id, error);
-    g_propagate_error(error, g_steal_pointer(&failure));
+    if (failure)
+        g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;
+}
+
+gboolean
+bulk_jobs_read(BulkJobs *jobs, const char *id, BulkJob *job, GError **error)
+{
+    return read_job(jobs, id, NULL, job, error);
 }
 
 gboolean
@@ -361,6 +371,7 @@ bulk_jobs_list(BulkJobs *jobs, const char *customer,
                gboolean (*visit)(const BulkJob *job, gpointer data), gpointer data, GError **error)
 {
     g_autoptr(GPtrArray) names = durable_folder_list(jobs->fd, "j", error);
+    g_autoptr(GError) damaged = NULL;
     gboolean more = names != NULL;
 
     for (guint i = 0; more && i < names->len; i++) {
@@ -368,14 +379,17 @@ bulk_jobs_list(BulkJobs *jobs, const char *customer,
         g_autoptr(GError) failure = NULL;
         if (!bulk_id_is_valid(names->pdata[i]))
             continue;
-        if (bulk_jobs_read(jobs, names->pdata[i], &job, &failure)) {
-            if (!customer || strcmp(customer, job.customer) == 0)
-                more = visit(&job, data);
+        if (read_job(jobs, names->pdata[i], customer, &job, &failure)) {
+            more = visit(&job, data);
             bulk_job_clear(&job);
-        } else if (!g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT)) {
-            g_propagate_error(error, g_steal_pointer(&failure));
-            return FALSE;
+        } else if (failure && !damaged &&
+                   !g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT)) {
+            damaged = g_steal_pointer(&failure);
         }
     }
-    return names != NULL;
+    /* A customer's list is not ended by a folder that nobody knows the owner of. */
+    gboolean good = names && (!damaged || (customer && damaged->code == MILLRACE_ERROR_CORRUPT));
+    if (!good && damaged)
+        g_propagate_error(error, g_steal_pointer(&damaged));
+    return good;
 }

@@ -69,8 +69,9 @@ typedef struct {
 void bulk_job_clear(BulkJob *job);
 /* FALSE and MILLRACE_ERROR_NO_INPUT: there is no such job. */
 gboolean bulk_jobs_read(BulkJobs *jobs, const char *id, BulkJob *job, GError **error);
-/* Calls visit for all, in the order of their ids, until it returns FALSE. customer: NULL for all.
- */
+/* Calls visit for all, in the order of their ids, until it returns FALSE. customer: NULL for all. A
+ * damaged job does not end the list; FALSE and MILLRACE_ERROR_CORRUPT comes behind the others, when
+ * the list was of all. */
 gboolean bulk_jobs_list(BulkJobs *jobs, const char *customer,
                         gboolean (*visit)(const BulkJob *job, gpointer data), gpointer data,
                         GError **error);

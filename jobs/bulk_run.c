@@ -195,7 +195,7 @@ watch(Run *run)
         if (run->said_fd >= 0)
             poll(&ready, 1, POLL_MS);
         else
-            g_usleep(POLL_MS * 100);
+            g_usleep(POLL_MS * 1000);
         hear(run);
     }
     hear(run);

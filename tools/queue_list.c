@@ -150,10 +150,12 @@ queue_cancel_main(int argc, char **argv)
     g_autofree char *by = g_strdup_printf("%s at %s", g_get_user_name(), g_get_host_name());
     for (char **id = operands; id && *id; id++) {
         g_autoptr(GError) failure = NULL;
-        if (!bulk_job_cancel(jobs, *id, by, &failure))
-            code = g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_USAGE)
-                       ? (tool_log("%s", failure->message), EXIT_SOME_FAILED)
-                       : tool_fail(failure);
+        if (bulk_job_cancel(jobs, *id, by, &failure))
+            continue;
+        int its_code = tool_fail(failure);
+        if (g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_USAGE))
+            its_code = EXIT_SOME_FAILED;
+        code = MAX(code, its_code);
     }
     return tool_finish(code);
 }

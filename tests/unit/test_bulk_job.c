@@ -474,4 +474,15 @@ Test(bulk_job, jobs_are_listed_by_customer)
     cr_assert(bulk_jobs_list(jobs, NULL, count_visit, seen, NULL));
     cr_expect_str_eq(seen->str, "acme:queued acme:queued acme:queued acme:queued ");
     cr_assert(bulk_jobs_sweep(jobs, NULL));
+
+    /* One that is damaged costs nobody the rest of the list. */
+    g_autofree char *asked = bulk_job_path(jobs, id, "job.json");
+    g_autoptr(GError) error = NULL;
+    g_string_truncate(seen, 0);
+    cr_assert(g_file_set_contents(asked, "{", -1, NULL));
+    cr_expect(bulk_jobs_list(jobs, "acme", count_visit, seen, NULL));
+    cr_expect_str_eq(seen->str, "acme:queued ");
+    cr_expect_not(bulk_jobs_list(jobs, NULL, count_visit, seen, &error));
+    cr_expect_str_eq(seen->str, "acme:queued acme:queued ");
+    cr_expect(g_error_matches(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT));
 }
