@@ -101,6 +101,11 @@ void usage_event_id(const char *job, guint64 row, guint output, char id[USAGE_ID
 gboolean usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageEvent *event,
                           const char **reason);
 
+/* Reads the line that text begins with, when usage_event_print() could have written it, without
+ * looking for its end first. *end must be NUL; more lines may stand before it. The event is
+ * measured. Returns: behind the line's LF, or NULL and text as it was: then parse it. */
+char *usage_line_quick(char *text, const char *end, UsageEvent *event);
+
 /* The 64-bit hash of an event's identity: XXH3-64 of id, seeded by XXH3-64 of source (seed 0). Its
  * top bits are the bucket in a segment; sums of it, modulo 2^64, are the multiset hash. */
 guint64 usage_source_seed(const char *source);

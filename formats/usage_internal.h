@@ -70,5 +70,9 @@ gboolean usage_parse_printed_time(const char *text, gint64 *time_us);
  * *seen: bit n is set for usage_members[n]. *place: in which object reading ended, behind a member.
  * Returns: where; text when nothing could be read. */
 char *usage_quick_read(char *text, gsize size_bytes, UsageEvent *event, guint32 *seen, char *place);
+/* Sets the members that are not seen, of those that need not be there. */
+void usage_quick_fill(UsageEvent *event, guint32 seen);
+/* Makes text again what it was before it was read up to at. */
+void usage_quick_undo(char *text, char *at);
 
 #endif

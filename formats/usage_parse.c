@@ -429,3 +429,25 @@ usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageEvent *eve
         usage_event_measure(event);
     return good;
 }
+
+char *
+usage_line_quick(char *text, const char *end, UsageEvent *event)
+{
+    const guint32 all = (1u << MEMBERS) - 1;
+    guint32 seen = 0;
+    char place = 't';
+    char *at = usage_quick_read(text, (gsize)(end - text), event, &seen, &place);
+
+    if (end - at < 2 || at[0] != '}' || at[1] != '\n' || place != 't' ||
+        (seen & REQUIRED) != REQUIRED || at + 1 - text > USAGE_LINE_MAX_BYTES) {
+        usage_quick_undo(text, at);
+        return NULL;
+    }
+    if (seen != all)
+        usage_quick_fill(event, seen);
+    event->present = present_of(seen);
+    event->extra = "";
+    event->sizes.extra = 0;
+    event->measured = TRUE;
+    return at + 2;
+}

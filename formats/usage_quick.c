@@ -190,3 +190,48 @@ usage_quick_read(char *text, gsize size_bytes, UsageEvent *event, guint32 *seen,
         *place = 'd';
     return quick.at;
 }
+
+void
+usage_quick_fill(UsageEvent *event, guint32 seen)
+{
+#define FILL_TEXT(NAME, FIELD)                                                                     \
+    if ((seen & 1u << MEMBER_##NAME) == 0) {                                                       \
+        event->FIELD = "";                                                                         \
+        event->sizes.FIELD = 0;                                                                    \
+    }
+#define FILL_COUNT(NAME, FIELD)                                                                    \
+    if ((seen & 1u << MEMBER_##NAME) == 0)                                                         \
+        event->FIELD = 0;
+    FILL_TEXT(SUBJECT, subject)
+    FILL_TEXT(WRITER, writer)
+    FILL_COUNT(SEQUENCE, sequence)
+    FILL_TEXT(REQUEST, request)
+    FILL_TEXT(OP, op)
+    FILL_TEXT(FORMAT, format)
+    FILL_TEXT(STATUS, status)
+    FILL_COUNT(BYTES_IN, bytes_in)
+    FILL_COUNT(BYTES_OUT, bytes_out)
+    FILL_COUNT(PIXELS_IN, pixels_in)
+    FILL_COUNT(PIXELS_OUT, pixels_out)
+    FILL_COUNT(CPU_US, cpu_us)
+    FILL_COUNT(WALL_US, wall_us)
+    FILL_TEXT(NODE, node)
+#undef FILL_TEXT
+#undef FILL_COUNT
+}
+
+void
+usage_quick_undo(char *text, char *at)
+{
+    static const char data[] = "\"data\":,";
+    gsize size_bytes = (gsize)(at - text);
+    char *nul = text;
+
+    /* What was read had no NUL of its own. */
+    while ((nul = memchr(nul, '\0', size_bytes - (gsize)(nul - text))) != NULL)
+        *nul++ = '"';
+    /* Nor a quote within a text; so this is no part of one. */
+    char *found = memmem(text, size_bytes + 1, data, sizeof data - 1);
+    if (found)
+        found[sizeof data - 2] = '{';
+}

@@ -1,6 +1,6 @@
 /* ingest_lines.c - a piece of a usage log becomes events and quarantined lines.
- * Lines are parsed where they lie, which changes them; so the begin of each is kept aside, to be
- * quoted should the line be bad.
+ * Lines are parsed where they lie, which changes them; so the begin of each that is not as we write
+ * lines is kept aside, to be quoted should the line be bad.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/ingest_lines.h"
 
@@ -114,6 +114,16 @@ is_blank(const char *text, gsize size_bytes)
 }
 
 static void
+add_event(Reading *reading, const UsageEvent *event)
+{
+    guint64 seed = usage_source_seed(event->source);
+    guint64 identity = usage_identity_hash(seed, event->id, event->sizes.id);
+
+    segment_builder_add(reading->lines->builder, event, identity);
+    reading->lines->event_count++;
+}
+
+static void
 read_line(Reading *reading, char *text, gsize size_bytes)
 {
     const char *reason = NULL;
@@ -128,10 +138,23 @@ read_line(Reading *reading, char *text, gsize size_bytes)
         put_bad(reading, size_bytes, reason);
         return;
     }
-    guint64 seed = usage_source_seed(event.source);
-    guint64 identity = usage_identity_hash(seed, event.id, event.sizes.id);
-    segment_builder_add(reading->lines->builder, &event, identity);
-    reading->lines->event_count++;
+    add_event(reading, &event);
+}
+
+/* Reads a line of any kind. Returns: behind it. */
+static char *
+read_any_line(Reading *reading, char *text, char *end)
+{
+    char *line_end = memchr(text, '\n', (gsize)(end - text));
+    char *next = line_end ? line_end + 1 : end;
+
+    if (!line_end)
+        line_end = end;
+    if (reading->offset_bytes == 0 && line_end - text >= (gssize)sizeof byte_order_mark &&
+        memcmp(text, byte_order_mark, sizeof byte_order_mark) == 0)
+        text += sizeof byte_order_mark;
+    read_line(reading, text, (gsize)(line_end - text));
+    return next;
 }
 
 static void
@@ -139,17 +162,15 @@ read_lines(Reading *reading)
 {
     char *at = reading->piece->text;
     char *end = at + reading->piece->size_bytes;
+    UsageEvent event;
 
+    *end = '\0';
     while (at < end) {
-        char *line_end = memchr(at, '\n', (gsize)(end - at));
-        char *next = line_end ? line_end + 1 : end;
-        char *text = at;
-        if (!line_end)
-            line_end = end;
-        if (reading->offset_bytes == 0 && line_end - text >= (gssize)sizeof byte_order_mark &&
-            memcmp(text, byte_order_mark, sizeof byte_order_mark) == 0)
-            text += sizeof byte_order_mark;
-        read_line(reading, text, (gsize)(line_end - text));
+        char *next = usage_line_quick(at, end, &event);
+        if (next)
+            add_event(reading, &event);
+        else
+            next = read_any_line(reading, at, end);
         reading->offset_bytes += (guint64)(next - at);
         reading->line++;
         at = next;

@@ -12,7 +12,8 @@
 /* A piece to read. Strings: borrowed. */
 typedef struct {
     const char *log; /* as it is called in quarantined records */
-    char *text;      /* whole lines; the last one's LF may be missing. Changed. */
+    char *text;      /* whole lines; the last one's LF may be missing. Changed, and
+                      * so is the byte behind them. */
     gsize size_bytes;
     guint64 line;         /* the number of the first line, from 1 */
     guint64 offset_bytes; /* where it begins in the log */

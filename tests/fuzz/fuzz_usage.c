@@ -144,6 +144,28 @@ check_print(const UsageEvent *event, json_t *object)
     g_assert_cmpstr(printed->str, ==, again->str);
 }
 
+/* What the quick way takes, the strict one takes as the same; else the text is as it was. */
+static void
+check_quick(const guint8 *data, size_t size_bytes, gboolean good, const UsageEvent *event)
+{
+    g_autofree char *text = g_malloc(size_bytes + 2);
+    g_autoptr(GString) quick = g_string_new(NULL);
+    g_autoptr(GString) strict = g_string_new(NULL);
+    UsageEvent read;
+
+    memcpy(text, data, size_bytes);
+    memcpy(text + size_bytes, "\n", 2);
+    if (!usage_line_quick(text, text + size_bytes + 1, &read)) {
+        g_assert_cmpmem(text, size_bytes, data, size_bytes);
+        return;
+    }
+    g_assert_true(good);
+    check_sizes(&read);
+    usage_event_print(&read, quick);
+    usage_event_print(event, strict);
+    g_assert_cmpstr(quick->str, ==, strict->str);
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, size_t size_bytes)
 {
@@ -159,6 +181,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size_bytes)
     memcpy(text, data, size_bytes);
     gboolean good = usage_line_parse(text, size_bytes, scratch, &event, &reason);
     g_assert_true(good || reason);
+    check_quick(data, size_bytes, good, &event);
     /* Ours does not look for doubles within what it does not know, nor does it make numbers. */
     json_t *object = json_loadb((const char *)data, size_bytes, JSON_ALLOW_NUL, &why);
     g_assert_true(!good || object || json_error_code(&why) == json_error_numeric_overflow);
