@@ -64,7 +64,7 @@ second=$(peak)
 explained steady 'twice the peak: every refusal has its reason'
 is "$(grep -c '^code_' steady) $(($(value code_overloaded steady) - $(value status_503 steady)))" \
     '1 0' 'which is overload'
-at_least "$(value served_per_s steady)" 0.5 "$(mean "$first" "$second")" \
+at_least "$(value served_per_s steady)" 0.25 "$(mean "$first" "$second")" \
     'what can be done is done'
 # A second of waiting is predicted; cores that others want make more of it.
 at_least 8000000 1 "$(value p99_us steady)" 'what is accepted is not kept waiting without end'
@@ -72,7 +72,7 @@ at_least 8000000 1 "$(value p99_us steady)" 'what is accepted is not kept waitin
 images storm "$flood" -c 300 -r "$twice" -x 5 -t "${seconds:-8}"
 explained storm 'retries at once: every refusal has its reason'
 at_least "$(value retried storm)" 1 1 'there are such'
-at_least "$(value served_per_s storm)" 0.5 "$(mean "$second" "$(peak)")" \
+at_least "$(value served_per_s storm)" 0.25 "$(mean "$second" "$(peak)")" \
     'and work goes on'
 
 # Somebody else, one image after another.
