@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/fingerprint.h"
 
+/* Inline, so that a state is the same here and where vectors are used. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "formats/fingerprint_avx2.h"
 
 struct _Fingerprint {
     XXH3_state_t *state;
@@ -37,7 +41,10 @@ fingerprint_free(Fingerprint *fingerprint)
 void
 fingerprint_add(Fingerprint *fingerprint, const void *bytes, gsize size_bytes)
 {
-    XXH3_128bits_update(fingerprint->state, bytes, size_bytes);
+    if (fingerprint_has_avx2())
+        fingerprint_update_avx2(fingerprint->state, bytes, size_bytes);
+    else
+        XXH3_128bits_update(fingerprint->state, bytes, size_bytes);
 }
 
 void
