@@ -63,7 +63,7 @@ fill(LogReader *reader, GError **error)
 
 /* Columns of a block are counted side by side, in vectors when the compiler sees them; a column's
  * count fits into a byte. */
-enum { COUNT_COLUMNS = 16, COUNT_ROWS = 255 };
+enum { COUNT_COLUMNS = 32, COUNT_ROWS = 255 };
 
 static guint64
 count_lines(const char *text, gsize size_bytes)
