@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-enum { START_DEADLINE_US = 60 * G_USEC_PER_SEC };
+enum { START_DEADLINE_US = 60 * G_USEC_PER_SEC, END_GRACE_MS = 5000 };
 
 /* One row, at a worker or waiting for one. */
 typedef struct {
@@ -102,22 +102,36 @@ clear_source(guint *source)
     *source = 0;
 }
 
+/* A worker without a row ends when its socket does; one that has been taken over might not. */
+static void
+await_end(const Worker *worker)
+{
+    for (guint waited_ms = 0; waited_ms < END_GRACE_MS; waited_ms++) {
+        siginfo_t ended = {0};
+        if (waitid(P_PID, (id_t)worker->pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            ended.si_pid != 0)
+            return;
+        g_usleep(1000);
+    }
+    kill(worker->pid, SIGKILL);
+}
+
 /* Ends a worker and waits for its end, which is near. Returns: the CPU time since its last reply.
  */
 static guint64
 worker_bury(Worker *worker, int *status)
 {
     struct rusage usage = {0};
-    pid_t pid = 0;
 
     clear_source(&worker->socket_source);
     clear_source(&worker->deadline_source);
     close(worker->socket_fd);
     if (worker->timed_out)
         kill(worker->pid, SIGKILL);
-    do
-        pid = wait4(worker->pid, status, 0, &usage);
-    while (pid < 0 && errno == EINTR);
+    else
+        await_end(worker);
+    while (wait4(worker->pid, status, 0, &usage) < 0 && errno == EINTR)
+        continue;
     worker->state = WORKER_DEAD;
     guint64 used_us = (guint64)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_USEC_PER_SEC +
                       (guint64)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
@@ -359,9 +373,8 @@ on_start_failed(gpointer data)
     WorkerReply reply = {0};
 
     worker->deadline_source = 0;
-    if (worker_start(worker, &error))
-        return G_SOURCE_REMOVE;
-    worker_finish(worker, &reply, error);
+    if (!worker_start(worker, &error))
+        worker_finish(worker, &reply, error);
     return G_SOURCE_REMOVE;
 }
 

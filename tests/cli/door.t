@@ -231,10 +231,11 @@ is "$(cat state/usage/*.ndjson | wc -l)" $((events + 1)) 'and logged'
 is "$(find state -newer third.log -type f -perm /077 | wc -l)" 0 'its files are its own'
 
 # Whoever scrapes it need not know that it is just starting.
-admin_port=${admin_url##*:}
+place=$admin_url
+admin_port=${place##*:}
 scraped=0
 for _ in 1 2 3 4 5 6 7 8; do
-    (until curl -sf "$admin_url/metrics" >/dev/null; do :; done) 2>/dev/null &
+    (until curl -sf -m 10 "$place/metrics" >/dev/null; do :; done) 2>/dev/null &
     scrape=$!
     if start_door eager --state state --admin "127.0.0.1:$admin_port"; then
         wait "$scrape" && scraped=$((scraped + 1))

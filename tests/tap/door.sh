@@ -47,6 +47,7 @@ start_door()
 {
     local name=$1
     shift
+    rm -f "$name.log" # of a door of that name before
     ${door_prefix[@]+"${door_prefix[@]}"} "$door" --listen 127.0.0.1:0 --admin 127.0.0.1:0 \
         --access-log "$name.access" "$@" 2>"$name.log" </dev/null &
     door_pid=$!
@@ -62,7 +63,7 @@ start_door()
 # It listens (and has said where for those who run it), or it has ended.
 door_has_begun()
 {
-    grep -q 'admin on' "$1.log" 2>/dev/null || ! kill -0 "$2" 2>/dev/null
+    grep -q 'listening on' "$1.log" 2>/dev/null || ! kill -0 "$2" 2>/dev/null
 }
 
 # stop_door [PID]: as a supervisor does. Its exit code in $code.

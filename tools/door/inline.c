@@ -24,8 +24,8 @@ inline_work_free(gpointer data)
 
     if (work->output_fd >= 0)
         close(work->output_fd);
-    if (work->reserved_bytes)
-        __atomic_fetch_sub(&work->inline_->bodies_bytes, work->reserved_bytes, __ATOMIC_RELAXED);
+    if (work->reserved)
+        reserve_give(work->inline_->bodies, work->exchange->key.customer, work->reserved_bytes);
     g_free(work->to);
     g_free(work->poison);
     g_free(work);
@@ -53,19 +53,14 @@ read_options(InlineWork *work)
     return door_idempotency_key(exchange, &work->key);
 }
 
-/* Bodies in hand are bounded together, too: they lie in memory, or in files that are in its cache.
- * A length that is not said counts
- * as the longest. */
+/* A length that is not said counts as the longest. */
 static gboolean
 reserve_body(InlineWork *work, guint64 bytes_max)
 {
-    DoorInline *inline_ = work->inline_;
-    guint64 announced = http_body_announced(work->exchange->request);
-    gint64 wanted = (gint64)MIN(announced, bytes_max);
-    gint64 before = __atomic_fetch_add(&inline_->bodies_bytes, wanted, __ATOMIC_RELAXED);
-
-    work->reserved_bytes = wanted;
-    return before == 0 || before + wanted <= inline_->bodies_max_bytes;
+    work->reserved_bytes = MIN(http_body_announced(work->exchange->request), bytes_max);
+    work->reserved =
+        reserve_take(work->inline_->bodies, work->exchange->key.customer, work->reserved_bytes);
+    return work->reserved;
 }
 
 static void

@@ -7,14 +7,15 @@
 
 #include "tools/door/door.h"
 #include "tools/door/keyed.h"
+#include "tools/door/reserve.h"
 
 struct _DoorInline {
     Door *door;
     DoorConfig limits;    /* the main thread's copy */
     GThreadPool *closers; /* for what blocks before an answer: stored answers, poison */
     gint pending;         /* atomic: admitted, and not yet answered */
-    gint64 bodies_bytes;  /* atomic: what bodies in hand have announced */
-    gint64 bodies_max_bytes;
+    /* What bodies in hand have announced: they lie in memory, or in files that are in its cache. */
+    Reserve *bodies;
 
     GMutex mutex; /* guards the next three */
     Admission *admission;
@@ -39,8 +40,9 @@ typedef struct {
     guint8 body_digest[SHA256_BYTES];
     ImageHeader header;
     guint64 size_bytes;
-    gint64 reserved_bytes; /* of bodies_bytes */
-    guint64 cost_us;       /* predicted */
+    guint64 reserved_bytes; /* of bodies */
+    gboolean reserved;
+    guint64 cost_us; /* predicted */
     gint64 admitted_us;
     gboolean admitted; /* counted as pending */
     /* Limits by which a worker was given it; SIGHUP may have set others since. */

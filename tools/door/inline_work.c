@@ -246,8 +246,8 @@ door_inline_new(Door *door, const char *worker_program)
     door_limits(door, &inline_->limits);
     AdmissionLimits limits = admission_limits(inline_);
     g_mutex_init(&inline_->mutex);
-    inline_->bodies_max_bytes =
-        (gint64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / MEMORY_SHARE;
+    inline_->bodies = reserve_new((guint64)sysconf(_SC_PHYS_PAGES) *
+                                  (guint64)sysconf(_SC_PAGESIZE) / MEMORY_SHARE);
     inline_->admission = admission_new(&limits, inline_->limits.deadline_us);
     inline_->starving = TRUE;
     inline_->closers = g_thread_pool_new(inline_close, inline_, CLOSERS, FALSE, NULL);
@@ -267,6 +267,7 @@ door_inline_free(DoorInline *inline_)
     close(inline_->wake_fd);
     pool_free(inline_->pool);
     admission_free(inline_->admission);
+    reserve_free(inline_->bodies);
     g_mutex_clear(&inline_->mutex);
     g_free(inline_);
 }

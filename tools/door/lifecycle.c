@@ -274,10 +274,10 @@ door_run(Door *door)
                        g_unix_signal_add(SIGINT, on_terminate, &run),
                        g_unix_signal_add(SIGHUP, on_hangup, &run)};
 
-    /* Only now: who reads it may send a signal. */
-    announce("listening on", door->config->listen, door->port);
+    /* Only now: who reads it may send a signal. That it listens comes last: all else is said. */
     if (door->config->admin)
         announce("admin on", door->config->admin, door->admin_port);
+    announce("listening on", door->config->listen, door->port);
     g_main_loop_run(run.loop);
     for (guint i = 0; i < G_N_ELEMENTS(sources); i++)
         g_source_remove(sources[i]);
