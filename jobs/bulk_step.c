@@ -170,7 +170,7 @@ copy_log(int from_dir_fd, const char *from, int to_dir_fd, const char *to, GErro
 static gboolean
 meter_log(const char *id, int from_dir_fd, const char *log, int to_dir_fd, GError **error)
 {
-    g_autofree char *name = g_strdup_printf("job-%s-%s", id, log + strlen("usage-"));
+    g_autofree char *name = g_strdup_printf("usage-job-%s-%s", id, log + strlen("usage-"));
 
     if (linkat(from_dir_fd, log, to_dir_fd, name, 0) == 0 || errno == EEXIST)
         return TRUE;

@@ -36,6 +36,11 @@ queue_places_open(QueuePlaces *places, BulkJobs **jobs, Queue **queue, GError **
 {
     g_autofree char *sqlite = queue_state_path(places, "queue.sqlite");
 
+    if (places->state && !g_file_test(places->state, G_FILE_TEST_IS_DIR)) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_NO_INPUT,
+                    "there is no state in %s: millrace keys init makes one", places->state);
+        return FALSE;
+    }
     if (!places->jobs)
         places->jobs = queue_state_path(places, "jobs");
     if (!places->queue && sqlite)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "formats/durable.h"
+#include "formats/identity.h"
 #include "jobs/bulk_submit.h"
 #include "jobs/key_pair.h"
 #include "tools/queue.h"
@@ -56,17 +57,14 @@ parse_options(int argc, char **argv, GError **error)
          "FILE"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.operands, NULL, NULL},
         G_OPTION_ENTRY_NULL};
-    const char *problem = NULL;
 
     if (!tool_parse(&tool, entries, &argc, &argv, error) ||
         !queue_operand(options.operands, "one MANIFEST or TAR, or - for standard input", error))
         return FALSE;
     if (!options.customer || !*options.customer)
         return queue_usage(error, "expected --customer C");
-    if ((problem = manifest_name_problem(options.customer))) {
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE, "--customer: %s", problem);
+    if (!identity_customer_check(options.customer, error))
         return FALSE;
-    }
     if (options.cluster && (!*options.cluster || manifest_name_problem(options.cluster)))
         return queue_usage(error, "--cluster: expected 1 to 255 bytes of text");
     return TRUE;

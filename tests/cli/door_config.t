@@ -39,6 +39,7 @@ refuses 64 'a time that is none' '--deadline=soon: expected 1 to 3600 seconds' -
 refuses 64 'a time without end' '--deadline=2h' --deadline 2h
 refuses 64 'a share above all' '--customer-share=101' --customer-share 101
 refuses 64 'an address that is none' '--listen: 8080: expected ADDRESS:PORT' --listen 8080
+refuses 64 'a port that is none' '--listen: 127.0.0.1:99999: expected' --listen 127.0.0.1:99999
 refuses 64 'an address without brackets' '--listen: ::1:8080: expected' --listen ::1:8080
 refuses 73 'an address of another machine' '--listen: .*192.0.2.1:80' --listen 192.0.2.1:80
 refuses 64 'one address for two' '--admin=127.0.0.1:9: it is where clients come' \

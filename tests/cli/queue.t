@@ -68,7 +68,7 @@ is "$(outputs "state/jobs/$with/results" | cut -d' ' -f3- | LC_ALL=C sort)" \
 ./90x90/0_1.jpg' 'rows of a manifest bring their own specs'
 is "$(jq -r .request "state/jobs/$with/results/.millrace/results.ndjson" | xargs)" 'r-1 r-2 r-3' \
     'and requests'
-is "$(cat state/usage/job-"$with"* | jq -r .subject | sort -u)" acme 'but not their customers'
+is "$(cat state/usage/usage-job-"$with"* | jq -r .subject | sort -u)" acme 'but not their customers'
 
 # Manifests of what lies here.
 
@@ -90,6 +90,11 @@ ok $? 'with the results of millrace resize'
 is "$?" 65 'without a folder of sources there must be a tar'
 "$queue" submit --state state --customer other --to 40x40 --sources sources sent >stdout 2>stderr
 is "$?" 65 'and without one for the customer'
+
+exits 66 'a state that is not there is said, and not made' "$queue" drain --state nowhere --once
+is "$(find nowhere 2>/dev/null)" '' 'nothing of it'
+exits 64 'a customer that is no name of a folder is refused' "$queue" submit --state state \
+    --customer ../other --to 10x images.tar
 
 # Keys and receipts.
 

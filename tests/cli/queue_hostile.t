@@ -57,7 +57,7 @@ refused()
 for customer in ../acme . .. a/b; do
     cp photos/0_0.jpg sources/fine.jpg
     printf 'fine.jpg\n' >sent
-    exits 65 "the customer \"$customer\" has no folder" "$queue" submit --state state \
+    exits 64 "the customer \"$customer\" has no folder" "$queue" submit --state state \
         --customer "$customer" --to 9x9 --sources sources sent
 done
 printf 'source\n"fine.jpg\n' >sent

@@ -4,6 +4,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 queue=$BUILD/millrace-queue
+mkdir "$scratch/state"
 
 # submit OPTION...: quietly; the job's id into $id
 submit()

@@ -123,7 +123,7 @@ Test(bulk_drain, a_job_is_done_and_metered)
         "never\n-o\nwork\nmanifest.csv\n",
         fixture.sources, id, id);
     cr_expect_str_eq(arguments, expected);
-    g_autofree char *log = g_strdup_printf("usage/job-%s-w.ndjson", id);
+    g_autofree char *log = g_strdup_printf("usage/usage-job-%s-w.ndjson", id);
     g_autofree char *events = scratch_get(&fixture.scratch, log, NULL);
     cr_expect_str_eq(events, "{}\n");
     cr_expect_eq(drain_once(&fixture).done, 0);
@@ -331,7 +331,7 @@ Test(bulk_drain, what_was_done_but_not_metered_is_metered_later)
     cr_assert_eq(unlink(fixture.usage), 0);
     g_usleep(LEASE_US + G_USEC_PER_SEC / 20);
     cr_expect_eq(drain_once(&fixture).skipped, 1, "%s", fixture.told->str);
-    g_autofree char *log = g_strdup_printf("usage/job-%s-w.ndjson", id);
+    g_autofree char *log = g_strdup_printf("usage/usage-job-%s-w.ndjson", id);
     g_autofree char *events = scratch_get(&fixture.scratch, log, NULL);
     cr_expect_str_eq(events, "{}\n");
 }

@@ -439,7 +439,7 @@ Test(bulk_job, usage_is_metered_once)
         if (i == 1)
             cr_assert_eq(unlink(metered), 0); /* died before the mark was made */
     }
-    g_autofree char *name = g_strdup_printf("usage/job-%s-w-0-1.ndjson", id);
+    g_autofree char *name = g_strdup_printf("usage/usage-job-%s-w-0-1.ndjson", id);
     g_autofree char *log = scratch_get(&scratch, name, NULL);
     cr_assert_not_null(log);
     cr_expect_str_eq(log, "{}\n");

@@ -265,6 +265,7 @@ resolve(const char *listen, GError **error)
         memmove(host, host + 1, length - 1);
     }
     if (length > 0 && (bracketed || !strchr(host, ':')) &&
+        g_ascii_string_to_unsigned(colon + 1, 10, 0, G_MAXUINT16, NULL, NULL) &&
         getaddrinfo(host, colon + 1, &hints, &found) == 0)
         return found;
     g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
