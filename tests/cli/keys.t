@@ -212,8 +212,8 @@ is "$(head_value KILLED/identity/published count)" \
     "$("$keys" list KILLED --format=json | jq -s length)" 'publishes all that was committed'
 ok "$(($("$keys" list KILLED --format=json | jq -s length) >= printed ? 0 : 1))" \
     'which is all that was printed at least'
-for _ in 1 2 3; do # however many were killed before they had published
-    "$keys" publish KILLED >/dev/null 2>&1
+for last in 1 2 3; do # however many were killed before they had published
+    "$keys" add KILLED --customer "last $last" >/dev/null 2>&1
 done
 is "$(find KILLED/identity/published -type f | wc -l)" 4 'and leaves the head and three snapshots'
 
