@@ -26,7 +26,8 @@ quick(const char *text, gsize size_bytes)
         return FALSE;
     }
     gsize line_bytes = (gsize)(behind - copy);
-    cr_assert(line_bytes <= size_bytes && text[line_bytes - 1] == '\n');
+    cr_assert(line_bytes >= 1 && line_bytes <= size_bytes);
+    cr_assert_eq(text[line_bytes - 1], '\n');
     cr_assert_null(memchr(text, '\n', line_bytes - 1));
     g_autoptr(Line) line = read_line(text, line_bytes - 1);
     cr_assert_null(line->reason, "%.*s: %s", (int)size_bytes, text, line->reason);
