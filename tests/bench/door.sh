@@ -24,7 +24,8 @@ dir=$BENCH_DIR/door
 rm -rf "$dir"
 mkdir -p "$dir/www/v1"
 pids=()
-trap 'kill -KILL "${pids[@]}" || true; wait; rm -rf "$dir"' EXIT
+# nginx ends its workers when it is asked to end, and only then.
+trap 'kill "${pids[@]}"; sleep 0.5; kill -KILL "${pids[@]}" || true; wait; rm -rf "$dir"' EXIT
 "$here/photos.sh" "$BENCH_DIR/photos"
 mapfile -t photo < <(find "$BENCH_DIR/photos" -name '*.jpg' | sort)
 cd "$dir"
