@@ -88,19 +88,25 @@ count_refusals()
 }
 
 is "$(statuses "$stays")$(statuses "$goes")" '200 200 200 200 200 200 ' 'all doors know both keys'
-worst=0 late=0
-for ((round = 0; round < 5; round++)); do
-    id=$(curl -s -H "Authorization: Bearer $goes" "${urls[0]}/v1/key" | jq -r .key)
-    "$keys" revoke state "$id" >revoke.log 2>&1 || cat revoke.log >&2
-    within_ms 2000 all_say 401 "$goes" || late=$((late + 1))
-    [ "$took_ms" -le "$worst" ] || worst=$took_ms
-    add_key state acme && goes=$key
-    within_ms 2000 all_say 200 "$goes" || late=$((late + 1))
-    [ "$took_ms" -le "$worst" ] || worst=$took_ms
-done
-# One may be late: cores that other tests want make each of its steps longer.
-ok "$([ "$late" -le 1 ]; echo $?)" \
-    "a key that is revoked or added is so at three doors within 2 s ($late of 10 late, $worst ms)"
+# five_changes: revokes a key and adds another, five times; how long it took at worst is in $worst
+five_changes()
+{
+    local round id
+    worst=0
+    for ((round = 0; round < 5; round++)); do
+        id=$(curl -s -H "Authorization: Bearer $goes" "${urls[0]}/v1/key" | jq -r .key)
+        "$keys" revoke state "$id" >revoke.log 2>&1 || cat revoke.log >&2
+        within_ms 2000 all_say 401 "$goes" || worst=99999
+        [ "$took_ms" -le "$worst" ] || worst=$took_ms
+        add_key state acme && goes=$key
+        within_ms 2000 all_say 200 "$goes" || worst=99999
+        [ "$took_ms" -le "$worst" ] || worst=$took_ms
+    done
+    [ "$worst" -le 2000 ]
+}
+# Other tests may want the cores for a while: one series of three has to keep to it.
+five_changes || five_changes || five_changes
+ok $? "a key that is revoked or added is so at three doors within 2 s (at worst $worst ms of 10)"
 is "$(epochs | tr ' ' '\n' | sort -u | wc -l)" 1 'all serve by one epoch'
 is "$(statuses "$stays")" '200 200 200 ' 'other keys are known throughout'
 
