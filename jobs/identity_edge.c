@@ -193,7 +193,7 @@ write_cached(IdentityEdge *edge, const IdentityHead *head, const char *text)
     if (!before || cached.epoch < head->epoch)
         durable_write_file(edge->cache_fd, IDENTITY_HEAD_FILE, text, strlen(text), NULL);
     edge->touched_us = g_get_monotonic_time();
-    identity_prune(edge->cache, edge->cache_fd, name, CACHE_KEPT);
+    identity_prune(edge->cache, edge->cache_fd, name, CACHE_KEPT, FALSE);
 }
 
 /* Notes in the cache when the head was confirmed, so that an edge that starts without its sources

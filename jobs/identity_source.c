@@ -240,7 +240,8 @@ compare_age(gconstpointer a, gconstpointer b)
 }
 
 void
-identity_prune(const char *folder, int folder_fd, const char *current, guint keep_count)
+identity_prune(const char *folder, int folder_fd, const char *current, guint keep_count,
+               gboolean alone)
 {
     gint64 old_ns = (g_get_real_time() - G_TIME_SPAN_HOUR) * 1000;
     g_autoptr(GArray) snapshots = g_array_new(FALSE, FALSE, sizeof(Kept));
@@ -253,7 +254,7 @@ identity_prune(const char *folder, int folder_fd, const char *current, guint kee
         if (fstatat(folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         gint64 changed_ns = status.st_mtim.tv_sec * 1000000000L + status.st_mtim.tv_nsec;
-        if (*name == '.' && g_str_has_suffix(name, ".tmp") && changed_ns < old_ns)
+        if (*name == '.' && g_str_has_suffix(name, ".tmp") && (alone || changed_ns < old_ns))
             unlinkat(folder_fd, name, 0);
         if (!g_str_has_prefix(name, IDENTITY_NAME_PREFIX) || strcmp(name, current) == 0)
             continue;
@@ -298,7 +299,7 @@ identity_mirror(const char *source, const char *dest, const MinisignPublic *keys
                      durable_write_file(folder_fd, IDENTITY_HEAD_FILE, text, strlen(text), error));
     if (done) {
         g_autofree char *name = identity_snapshot_name(head->digest);
-        identity_prune(dest, folder_fd, name, IDENTITY_KEPT);
+        identity_prune(dest, folder_fd, name, IDENTITY_KEPT, FALSE);
     }
     close(folder_fd);
     return done;

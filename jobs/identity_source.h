@@ -23,8 +23,10 @@ gboolean identity_source_copy(const char *source, const IdentityHead *head, int 
 gboolean identity_copy_holds(int folder_fd, const IdentityHead *head);
 
 /* Removes all snapshots from a folder but the current one and the newest others, so many in all,
- * and what killed processes have left there. What cannot be removed stays: it harms nobody. */
-void identity_prune(const char *folder, int folder_fd, const char *current, guint keep_count);
+ * and what killed processes have left there: temporary files, all of them for whom the folder is
+ * alone, otherwise those of an hour ago. What cannot be removed stays: it harms nobody. */
+void identity_prune(const char *folder, int folder_fd, const char *current, guint keep_count,
+                    gboolean alone);
 /* Who has just read the head still finds the snapshot that it names. */
 #define IDENTITY_KEPT 3
 

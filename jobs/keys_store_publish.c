@@ -198,7 +198,7 @@ publish_to(KeysStore *store, int published_fd, IdentityHead *head, GError **erro
         return FALSE;
     }
     g_autofree char *name = identity_snapshot_name(head->digest);
-    identity_prune(folder, published_fd, name, IDENTITY_KEPT);
+    identity_prune(folder, published_fd, name, IDENTITY_KEPT, TRUE); /* the lock is ours */
     return TRUE;
 }
 
