@@ -54,6 +54,18 @@ mean()
     awk -v a="$1" -v b="$2" 'BEGIN { print (a + b) / 2 }'
 }
 
+# keeps_up NAME PEAK PEAK: was at least half of the peaks' mean served?
+keeps_up()
+{
+    awk -v got="$(value served_per_s "$1")" -v peak="$(mean "$2" "$3")" \
+        'BEGIN { printf "#   %s of %s\n", got, peak; exit !(got >= 0.5 * peak) }' >&2
+}
+# again NAME [OPTION...]: other tests may have wanted the cores meanwhile
+again()
+{
+    images "$1" "$flood" -c 300 -r "$twice" "${@:2}" -t "${seconds:-8}"
+}
+
 first=$(peak)
 at_least "$first" 1 1 'images are resized'
 memory=$(awk '/VmHWM/ { print $2 }' "/proc/$door_pid/status")
@@ -64,16 +76,19 @@ second=$(peak)
 explained steady 'twice the peak: every refusal has its reason'
 is "$(grep -c '^code_' steady) $(($(value code_overloaded steady) - $(value status_503 steady)))" \
     '1 0' 'which is overload'
-at_least "$(value served_per_s steady)" 0.25 "$(mean "$first" "$second")" \
-    'what can be done is done'
+keeps_up steady "$first" "$second" || { again steady; keeps_up steady "$first" "$second"; } ||
+    { again steady; keeps_up steady "$first" "$second"; }
+ok $? 'what can be done is done'
 # A second of waiting is predicted; cores that others want make more of it.
 at_least 8000000 1 "$(value p99_us steady)" 'what is accepted is not kept waiting without end'
 
 images storm "$flood" -c 300 -r "$twice" -x 5 -t "${seconds:-8}"
 explained storm 'retries at once: every refusal has its reason'
 at_least "$(value retried storm)" 1 1 'there are such'
-at_least "$(value served_per_s storm)" 0.25 "$(mean "$second" "$(peak)")" \
-    'and work goes on'
+third=$(peak)
+keeps_up storm "$second" "$third" || { again storm -x 5; keeps_up storm "$second" "$third"; } ||
+    { again storm -x 5; keeps_up storm "$second" "$third"; }
+ok $? 'and work goes on'
 
 # Somebody else, one image after another.
 images flooding "$flood" -c 300 -r "$twice" -x 2 -t 8 &
