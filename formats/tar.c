@@ -6,20 +6,17 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
 #include <locale.h>
 #include <string.h>
+
+#include "formats/tar_input.h"
 
 #define SIZE_MAX_BYTES (G_GUINT64_CONSTANT(1) << 62)
 
 struct _TarReader {
-    TarRead read;
-    gpointer data;
-    struct archive *archive;
+    TarInput input;
     guint64 size_bytes; /* of the member */
     guint64 position;   /* in its data */
-    gboolean opened;
-    GError *failure; /* read's own, on its way through libarchive */
 };
 
 /* Made once. Names beyond ASCII are written under UTF-8, where libarchive takes them as they are;
@@ -148,29 +145,13 @@ tar_padding(guint64 size_bytes)
     return (guint)(-size_bytes % TAR_BLOCK_BYTES);
 }
 
-static la_ssize_t
-fetch(struct archive *archive, void *data, const void **bytes)
-{
-    TarReader *reader = data;
-
-    if (reader->failure)
-        return -1;
-    gssize got = reader->read(reader->data, bytes, &reader->failure);
-    if (got < 0)
-        archive_set_error(archive, EIO, "reading failed");
-    return got;
-}
-
 TarReader *
 tar_reader_new(TarRead read, gpointer data)
 {
     TarReader *reader = g_new0(TarReader, 1);
 
-    reader->read = read;
-    reader->data = data;
-    reader->archive = archive_read_new();
-    g_assert(reader->archive);
-    int result = archive_read_support_format_tar(reader->archive);
+    tar_input_init(&reader->input, read, data);
+    int result = archive_read_support_format_tar(reader->input.archive);
     g_assert(result == ARCHIVE_OK);
     return reader;
 }
@@ -178,24 +159,8 @@ tar_reader_new(TarRead read, gpointer data)
 void
 tar_reader_free(TarReader *reader)
 {
-    archive_read_free(reader->archive);
-    g_clear_error(&reader->failure);
+    tar_input_release(&reader->input);
     g_free(reader);
-}
-
-/* Tells what libarchive, or read below it, has to say. Returns -1. */
-static int
-reader_fail(TarReader *reader, GError **error)
-{
-    const char *reason = archive_error_string(reader->archive);
-
-    if (reader->failure) {
-        g_propagate_error(error, g_error_copy(reader->failure));
-        return -1;
-    }
-    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT, "this is no tar: %s",
-                reason ? reason : "it cannot be read");
-    return -1;
 }
 
 /* The one warning that is none to us: that a name could not be turned into the locale's characters.
@@ -250,7 +215,7 @@ member_fill(TarReader *reader, struct archive_entry *entry, TarMember *member, G
         return FALSE;
     }
     member->size_bytes = (guint64)size_bytes;
-    member->offset = (guint64)archive_read_header_position(reader->archive);
+    member->offset = (guint64)archive_read_header_position(reader->input.archive);
     member->mtime_s = archive_entry_mtime(entry);
     member->what = name_kind(entry);
     member->is_file = strcmp(member->what, "file") == 0;
@@ -264,20 +229,16 @@ tar_reader_next(TarReader *reader, TarMember *member, GError **error)
 {
     struct archive_entry *entry = NULL;
     locale_t before = uselocale(locale_plain());
-    int result = ARCHIVE_OK;
+    int result = tar_input_open(&reader->input);
 
-    /* This reads already. */
-    if (!reader->opened) {
-        reader->opened = TRUE;
-        result = archive_read_open(reader->archive, reader, NULL, fetch, NULL);
-    }
     if (result == ARCHIVE_OK)
-        result = archive_read_next_header(reader->archive, &entry);
-    int told = result == ARCHIVE_EOF && !reader->failure ? 0 : -1;
-    if (result == ARCHIVE_OK || (result == ARCHIVE_WARN && is_about_characters(reader->archive)))
+        result = archive_read_next_header(reader->input.archive, &entry);
+    int told = result == ARCHIVE_EOF && !reader->input.failure ? 0 : -1;
+    if (result == ARCHIVE_OK ||
+        (result == ARCHIVE_WARN && is_about_characters(reader->input.archive)))
         told = member_fill(reader, entry, member, error) ? 1 : -1;
     else if (told < 0)
-        reader_fail(reader, error);
+        tar_input_fail(&reader->input, "tar", error);
     uselocale(before);
     return told;
 }
@@ -290,10 +251,10 @@ tar_reader_data(TarReader *reader, const void **bytes, GError **error)
     int result = ARCHIVE_OK;
 
     do
-        result = archive_read_data_block(reader->archive, bytes, &size_bytes, &offset);
+        result = archive_read_data_block(reader->input.archive, bytes, &size_bytes, &offset);
     while (result == ARCHIVE_OK && size_bytes == 0);
     if (result != ARCHIVE_OK && result != ARCHIVE_EOF)
-        return reader_fail(reader, error);
+        return tar_input_fail(&reader->input, "tar", error);
     guint64 rest = reader->size_bytes - reader->position;
     if (result == ARCHIVE_EOF ? rest != 0
                               : (guint64)offset != reader->position || size_bytes > rest) {

@@ -4,15 +4,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
+
+#include "formats/tar_input.h"
 
 struct _GzipReader {
-    TarRead read;
-    gpointer data;
-    struct archive *archive;
-    gboolean opened;
+    TarInput input;
+    gboolean begun;
     gboolean ended;
-    GError *failure; /* read's own, on its way through libarchive */
 };
 
 gboolean
@@ -21,31 +19,15 @@ gzip_is_head(const guint8 *bytes, gsize size_bytes)
     return size_bytes >= 3 && bytes[0] == 0x1f && bytes[1] == 0x8b && bytes[2] == 8;
 }
 
-static la_ssize_t
-fetch(struct archive *archive, void *data, const void **bytes)
-{
-    GzipReader *reader = data;
-
-    if (reader->failure)
-        return -1;
-    gssize got = reader->read(reader->data, bytes, &reader->failure);
-    if (got < 0)
-        archive_set_error(archive, EIO, "reading failed");
-    return got;
-}
-
 GzipReader *
 gzip_reader_new(TarRead read, gpointer data)
 {
     GzipReader *reader = g_new0(GzipReader, 1);
 
-    reader->read = read;
-    reader->data = data;
-    reader->archive = archive_read_new();
-    g_assert(reader->archive);
-    int result = archive_read_support_filter_gzip(reader->archive);
+    tar_input_init(&reader->input, read, data);
+    int result = archive_read_support_filter_gzip(reader->input.archive);
     g_assert(result == ARCHIVE_OK);
-    result = archive_read_support_format_raw(reader->archive);
+    result = archive_read_support_format_raw(reader->input.archive);
     g_assert(result == ARCHIVE_OK);
     return reader;
 }
@@ -53,22 +35,8 @@ gzip_reader_new(TarRead read, gpointer data)
 void
 gzip_reader_free(GzipReader *reader)
 {
-    archive_read_free(reader->archive);
-    g_clear_error(&reader->failure);
+    tar_input_release(&reader->input);
     g_free(reader);
-}
-
-static gssize
-reader_fail(GzipReader *reader, GError **error)
-{
-    const char *reason = archive_error_string(reader->archive);
-
-    if (reader->failure)
-        g_propagate_error(error, g_error_copy(reader->failure));
-    else
-        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_CORRUPT, "this is no gzip: %s",
-                    reason ? reason : "it cannot be read");
-    return -1;
 }
 
 gssize
@@ -79,18 +47,19 @@ gzip_reader_read(GzipReader *reader, const void **bytes, GError **error)
     la_int64_t offset = 0;
     int result = ARCHIVE_OK;
 
-    if (!reader->opened) {
-        reader->opened = TRUE;
-        result = archive_read_open(reader->archive, reader, NULL, fetch, NULL);
+    if (!reader->begun) {
+        reader->begun = TRUE;
+        result = tar_input_open(&reader->input);
         if (result == ARCHIVE_OK)
-            result = archive_read_next_header(reader->archive, &entry);
-        reader->ended = result == ARCHIVE_EOF && !reader->failure;
+            result = archive_read_next_header(reader->input.archive, &entry);
+        reader->ended = result == ARCHIVE_EOF && !reader->input.failure;
     }
     while (!reader->ended && result == ARCHIVE_OK && size_bytes == 0)
-        result = archive_read_data_block(reader->archive, bytes, &size_bytes, &offset);
-    if (reader->ended || (result == ARCHIVE_EOF && !reader->failure)) {
+        result = archive_read_data_block(reader->input.archive, bytes, &size_bytes, &offset);
+    if (reader->ended || (result == ARCHIVE_EOF && !reader->input.failure)) {
         reader->ended = TRUE;
         return 0;
     }
-    return result == ARCHIVE_OK ? (gssize)size_bytes : reader_fail(reader, error);
+    return result == ARCHIVE_OK ? (gssize)size_bytes
+                                : tar_input_fail(&reader->input, "gzip", error);
 }
