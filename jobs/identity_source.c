@@ -23,6 +23,16 @@ is_url(const char *source)
     return g_str_has_prefix(source, "http://") || g_str_has_prefix(source, "https://");
 }
 
+gboolean
+identity_source_check(const char *source, GError **error)
+{
+    if (!strstr(source, "://") || is_url(source))
+        return TRUE;
+    g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_USAGE,
+                "%s: expected a folder, or http:// or https://", source);
+    return FALSE;
+}
+
 /* (transfer full) */
 static char *
 join(const char *source, const char *name)

@@ -6,6 +6,9 @@
 
 #include "formats/identity.h"
 
+/* Is it spelled as a source: a folder, or http:// or https://? FALSE and MILLRACE_ERROR_USAGE. */
+gboolean identity_source_check(const char *source, GError **error);
+
 /* The head that a source has now. text: (out) (transfer full). age_us: for how long the source
  * itself has had no word from the publisher; of a folder 0. FALSE and MILLRACE_ERROR_CORRUPT
  * (forged, torn, too large), or MILLRACE_ERROR_NO_INPUT, MILLRACE_ERROR_UNAVAILABLE,

@@ -120,6 +120,10 @@ parse_fetch(FetchOptions *options, int argc, char **argv, GError **error)
         return FALSE;
     if (!options->from || *options->from == '\0')
         return usage(error, "--from is missing, as in --from STATE/identity/published");
+    if (!identity_source_check(options->from, error)) {
+        g_prefix_error(error, "--from=");
+        return FALSE;
+    }
     if (!options->trust)
         return usage(error, "--trust is missing, as in --trust publisher.pub");
     if (!options->rest || g_strv_length(options->rest) != 1 || **options->rest == '\0')

@@ -53,6 +53,16 @@ refuses 64 'a queue of another kind' '--queue: ' --queue redis:x
 refuses 66 'sources that are not there' '--sources=nowhere: there is no such folder' \
     --sources nowhere
 refuses 64 'a user who is not there' '--user=nobody-at-all: ' --user nobody-at-all
+refuses 64 'identity from where nobody asks' '--identity=ftp://x/y: expected a folder, or http' \
+    --identity ftp://x/y
+refuses 73 'a queue where there is no folder' '--queue: nowhere' --queue sqlite:nowhere/q.sqlite
+refuses 73 'jobs where there is no folder' '--jobs: nowhere' --jobs nowhere/jobs
+refuses 73 'an access log where there is no folder' '--access-log: nowhere' \
+    --access-log nowhere/log
+refuses 73 'an access log that is a folder' '--access-log: state' --access-log state
+if [ "$(id -u)" -eq 0 ]; then
+    refuses 66 'a state that the user may not have' '--state=state: .*denied' --user nobody
+fi
 exits 64 'no state' "$door" --check
 like "$(cat stderr)" 'expected --state DIR; millrace keys init' 'and how one is made'
 exits 66 'a state that is not there' "$door" --check --state nowhere
@@ -69,6 +79,12 @@ cp -r state torn
 sed -i 's/^epoch .*/epoch 77/' torn/identity/published/head
 exits 65 'a forged head' "$door" --check --state torn
 cp state/identity/published/head torn/identity/published/head
+for snapshot in torn/identity/published/snapshot-*; do
+    printf x | dd of="$snapshot" bs=1 seek=5000 conv=notrunc 2>/dev/null
+done
+exits 65 'a damaged snapshot' "$door" --check --state torn
+like "$(cat stderr)" 'the snapshot that the head names is missing or damaged' 'is seen'
+cp state/identity/published/snapshot-* torn/identity/published
 rm torn/door.key
 exits 66 'no key for receipts' "$door" --check --state torn
 like "$(cat stderr)" 'signs receipts.*door.key' 'says which file'

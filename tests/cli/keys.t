@@ -187,6 +187,7 @@ exits 66 'a file for a folder' "$keys" fetch --from before --trust $trust fresh
 exits 66 'a key file that there is not' "$keys" fetch --from old --trust none.pub fresh
 exits 65 'a secret key to trust' "$keys" fetch --from old --trust STATE/door.key fresh
 exits 64 'nothing to trust' "$keys" fetch --from old fresh
+exits 64 'a source of a kind that nobody asks' "$keys" fetch --from ftp://x/y --trust $trust fresh
 
 # --- kill -9 at any moment: what is published always holds, and every key that was printed is in.
 exits 0 'init' "$keys" init KILLED

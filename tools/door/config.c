@@ -7,6 +7,7 @@
 
 #include "formats/durable.h"
 #include "formats/json.h"
+#include "jobs/identity_source.h"
 #include "tools/door/config_internal.h"
 #include "tools/tool.h"
 
@@ -198,6 +199,17 @@ fill_in(DoorConfig *config)
 }
 
 static gboolean
+check_identity(const DoorConfig *config, GError **error)
+{
+    for (guint i = 0; config->identity[i]; i++)
+        if (!identity_source_check(config->identity[i], error)) {
+            g_prefix_error(error, "--identity=");
+            return FALSE;
+        }
+    return TRUE;
+}
+
+static gboolean
 agrees_with_itself(const DoorConfig *config, GError **error)
 {
     const char *name = config->cluster;
@@ -219,7 +231,7 @@ agrees_with_itself(const DoorConfig *config, GError **error)
                             "--threads is more than --connections: a thread without a connection "
                             "does nothing");
     else
-        return TRUE;
+        return check_identity(config, error);
     return FALSE;
 }
 

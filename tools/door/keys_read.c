@@ -2,43 +2,35 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tools/door/keys_read.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
+#include <unistd.h>
 
-#include "formats/durable.h"
+#include "jobs/key_pair.h"
 
 MinisignSecret *
 keys_read_secret(const DoorConfig *config, GError **error)
 {
-    g_autofree char *path = g_build_filename(config->state, "door.key", NULL);
-    gsize size_bytes = 0;
-    char *text = durable_read_file(AT_FDCWD, path, MINISIGN_TEXT_MAX_BYTES, &size_bytes, error);
+    int state_fd = open(config->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (!text) {
-        g_prefix_error(error, "the key that signs receipts: ");
+    if (state_fd < 0) {
+        millrace_error_set_errno(error, MILLRACE_ERROR_NO_INPUT, errno, "--state=%s",
+                                 config->state);
         return NULL;
     }
-    MinisignSecret *secret = minisign_secret_parse(path, text, error);
-    explicit_bzero(text, size_bytes);
-    g_free(text);
+    MinisignSecret *secret = key_pair_read(state_fd, "door", error);
+    close(state_fd);
+    if (!secret)
+        g_prefix_error(error, "the key that signs receipts: %s/", config->state);
     return secret;
 }
 
-MinisignPublic *
-keys_read_trusted(const DoorConfig *config, guint *count, GError **error)
+GArray *
+keys_read_trusted(const DoorConfig *config, GError **error)
 {
-    *count = g_strv_length(config->trust);
-    g_autofree MinisignPublic *keys = g_new0(MinisignPublic, *count);
+    GArray *keys = key_pair_read_trusted((const char *const *)config->trust, error);
 
-    for (guint i = 0; i < *count; i++) {
-        const char *path = config->trust[i];
-        gsize size_bytes = 0;
-        g_autofree char *text =
-            durable_read_file(AT_FDCWD, path, MINISIGN_TEXT_MAX_BYTES, &size_bytes, error);
-        if (!text || !minisign_public_parse(path, text, &keys[i], error)) {
-            g_prefix_error(error, "--trust: ");
-            return NULL;
-        }
-    }
-    return g_steal_pointer(&keys);
+    if (!keys)
+        g_prefix_error(error, "--trust: ");
+    return keys;
 }

@@ -9,7 +9,7 @@
 
 /* STATE/door.key. (transfer full), or NULL and error. */
 MinisignSecret *keys_read_secret(const DoorConfig *config, GError **error);
-/* All of --trust. (transfer full), or NULL and error. */
-MinisignPublic *keys_read_trusted(const DoorConfig *config, guint *count, GError **error);
+/* All of --trust. (transfer full) an array of MinisignPublic, or NULL and error. */
+GArray *keys_read_trusted(const DoorConfig *config, GError **error);
 
 #endif

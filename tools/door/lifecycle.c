@@ -48,13 +48,12 @@ open_identity(Door *door, GError **error)
 {
     const DoorConfig *config = door->config;
     g_autofree char *cache = g_build_filename(config->state, "edge", NULL);
-    guint key_count = 0;
-    g_autofree MinisignPublic *keys = keys_read_trusted(config, &key_count, error);
+    g_autoptr(GArray) keys = keys_read_trusted(config, error);
 
     if (!keys)
         return FALSE;
-    door->edge =
-        identity_edge_open(cache, (const char *const *)config->identity, keys, key_count, error);
+    door->edge = identity_edge_open(cache, (const char *const *)config->identity,
+                                    &g_array_index(keys, MinisignPublic, 0), keys->len, error);
     if (!door->edge)
         return FALSE;
     identity_edge_watch(door->edge, IDENTITY_POLL_US, identity_refused, door);
