@@ -17,6 +17,7 @@
 #define CLAIM_LEASE_US (30 * G_USEC_PER_SEC) /* it is held while a job's lease is taken */
 #define CLAIM_WAIT_US  G_USEC_PER_SEC
 #define GIVE_UP_US     (60 * G_USEC_PER_SEC)
+#define BACKOFF_MIN_US (G_USEC_PER_SEC / 4)
 #define BACKOFF_MAX_US (8 * G_USEC_PER_SEC)
 #define SWEEP_EVERY_US (3600 * (gint64)G_USEC_PER_SEC)
 
@@ -82,17 +83,29 @@ put_back_stranded(Drain *drain, GError **error)
     return ids != NULL;
 }
 
+/* What may go, goes. */
+static gboolean
+sweep(Drain *drain, GError **error)
+{
+    guint64 count = 0;
+
+    drain->sweep_us = g_get_monotonic_time() + SWEEP_EVERY_US;
+    if (!bulk_jobs_sweep(drain->jobs, error) ||
+        (drain->drain->keep && !bulk_jobs_expire(drain->jobs, drain->drain->keep, &count, error)))
+        return FALSE;
+    if (count > 0)
+        tell(drain, NULL, "%" G_GUINT64_FORMAT " jobs removed, which ended long enough ago", count);
+    return TRUE;
+}
+
 /* What there is to do now and then. */
 static gboolean
 keep_house(Drain *drain, GError **error)
 {
     gint64 now_us = g_get_monotonic_time();
 
-    if (now_us >= drain->sweep_us) {
-        drain->sweep_us = now_us + SWEEP_EVERY_US;
-        if (!bulk_jobs_sweep(drain->jobs, error))
-            return FALSE;
-    }
+    if (now_us >= drain->sweep_us && !sweep(drain, error))
+        return FALSE;
     return now_us < drain->look_us || put_back_stranded(drain, error);
 }
 
@@ -255,7 +268,7 @@ static gboolean
 drain_queue(Drain *drain, GError **error)
 {
     gint64 good_us = g_get_monotonic_time();
-    gint64 backoff_us = G_USEC_PER_SEC / 4;
+    gint64 backoff_us = BACKOFF_MIN_US;
     QueueClaim claim;
 
     while (!stopped(drain)) {
@@ -272,7 +285,7 @@ drain_queue(Drain *drain, GError **error)
         }
         if (claimed >= 0) {
             good_us = g_get_monotonic_time();
-            backoff_us = G_USEC_PER_SEC / 4;
+            backoff_us = BACKOFF_MIN_US;
             continue;
         }
         if (!g_error_matches(failure, MILLRACE_ERROR, MILLRACE_ERROR_UNAVAILABLE) ||
@@ -280,6 +293,8 @@ drain_queue(Drain *drain, GError **error)
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
         }
+        if (backoff_us == BACKOFF_MIN_US)
+            tell(drain, NULL, "%s; trying on for a minute", failure->message);
         wait_us(drain, (gint64)((gdouble)backoff_us * g_random_double_range(0.5, 1.0)));
         backoff_us = MIN(backoff_us * 2, BACKOFF_MAX_US);
     }

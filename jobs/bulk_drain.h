@@ -15,10 +15,11 @@ typedef struct {
     const char *hostfile;       /* may be NULL */
     guint worker_count;         /* 0: the cores */
     gint64 lease_us;
+    const Duration *keep;      /* how long jobs are kept from their end on; NULL: for good */
     gboolean once;             /* ends when nothing waits; else when told to */
     const volatile gint *stop; /* not 0: finish or give back what is in hand, and return */
     void (*told)(const char *id, const char *what,
-                 gpointer data); /* one line a step; may be NULL */
+                 gpointer data); /* one line a step, id NULL when it is of no job; may be NULL */
     gpointer told_data;
 } BulkDrain;
 

@@ -21,6 +21,7 @@
 #ifndef MILLRACE_JOBS_BULK_JOB_H
 #define MILLRACE_JOBS_BULK_JOB_H
 
+#include "formats/duration.h"
 #include "formats/receipt.h"
 
 #define BULK_LEASE_DEFAULT_US (60 * G_USEC_PER_SEC)
@@ -122,6 +123,9 @@ gboolean bulk_lease_drop(BulkLease *lease, const char *failure);
  * them in again. (transfer full) of char *. */
 GPtrArray *bulk_jobs_stranded(BulkJobs *jobs, gint64 stale_us, gboolean queue_is_empty,
                               GError **error);
+/* Removes jobs that came to their end so long ago, results and all: those that are done and
+ * metered, cancelled or dead. count: (out) how many. */
+gboolean bulk_jobs_expire(BulkJobs *jobs, const Duration *keep, guint64 *count, GError **error);
 /* Removes what killed doors left in .tmp/, and jobs that no queue ever confirmed, when they are
  * older than a day. */
 gboolean bulk_jobs_sweep(BulkJobs *jobs, GError **error);

@@ -247,6 +247,52 @@ bulk_jobs_stranded(BulkJobs *jobs, gint64 stale_us, gboolean queue_is_empty, GEr
     return names ? g_steal_pointer(&stranded) : NULL;
 }
 
+/* When a job came to its end, when nothing is left to do for it; otherwise 0. */
+static gint64
+ended_us(const BulkJobs *jobs, const char *id)
+{
+    g_auto(BulkLeaseSeen) lease = {0};
+    BulkState state = BULK_QUEUED;
+
+    if (!bulk_has_ended(jobs, id, &state) || !bulk_lease_look_fresh(jobs, id, &lease, NULL) ||
+        lease.fresh)
+        return 0;
+    switch (state) {
+    case BULK_DONE:
+        return changed_us(jobs, id, "metered", FALSE);
+    case BULK_CANCELLED:
+        return changed_us(jobs, id, "cancelled", FALSE);
+    case BULK_DEAD:
+        return changed_us(jobs, id, "dead.json", FALSE);
+    default:
+        return 0;
+    }
+}
+
+gboolean
+bulk_jobs_expire(BulkJobs *jobs, const Duration *keep, guint64 *count, GError **error)
+{
+    gint64 now_us = bulk_clock_us(jobs, error);
+    g_autoptr(GPtrArray) names = now_us >= 0 ? durable_folder_list(jobs->fd, "j", error) : NULL;
+    gboolean good = names != NULL;
+
+    *count = 0;
+    for (guint i = 0; good && i < names->len; i++) {
+        const char *id = names->pdata[i];
+        gint64 end_us = bulk_id_is_valid(id) ? ended_us(jobs, id) : 0;
+        if (end_us == 0 || duration_after(keep, end_us) >= now_us)
+            continue;
+        g_autofree char *temporary = bulk_temporary(id);
+        int failed = bulk_rename(jobs->fd, id, jobs->tmp_fd, temporary);
+        if (failed && failed != ENOENT)
+            return millrace_error_set_errno(error, MILLRACE_ERROR_IO, failed, "removing job %s",
+                                            id);
+        good = bulk_tree_remove(jobs->tmp_fd, temporary, error);
+        *count += good && !failed;
+    }
+    return good;
+}
+
 gboolean
 bulk_jobs_sweep(BulkJobs *jobs, GError **error)
 {

@@ -12,6 +12,7 @@
 
 #define LEASE_MIN_US (G_USEC_PER_SEC / 2)
 #define LEASE_MAX_US (G_GINT64_CONSTANT(86400) * G_USEC_PER_SEC)
+#define KEEP_MIN_US  (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
 
 static const Tool tool = {
     .verb = "queue drain",
@@ -38,6 +39,7 @@ static struct {
     char *hostfile;
     char *workers;
     char *lease;
+    char *keep;
     gboolean once;
     char **rest;
 } options;
@@ -59,6 +61,9 @@ parse_options(int argc, char **argv, GError **error)
          "Do each job on all of these hosts, under millrace run", "FILE"},
         {"lease", 0, 0, G_OPTION_ARG_FILENAME, &options.lease,
          "How long a drain that is not heard of keeps its job (default: 60s)", "TIME"},
+        {"keep", 0, 0, G_OPTION_ARG_FILENAME, &options.keep,
+         "Remove jobs with their results so long after their end, as in 30d (default: never)",
+         "TIME"},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.rest, NULL, NULL},
         G_OPTION_ENTRY_NULL};
 
@@ -79,6 +84,19 @@ parse_lease(gint64 *lease_us, GError **error)
     *lease_us = lease.us;
     return (lease.months == 0 && lease.us >= LEASE_MIN_US && lease.us <= LEASE_MAX_US) ||
            queue_usage(error, "--lease: expected 1s to 24h");
+}
+
+static gboolean
+parse_keep(BulkDrain *drain, GError **error)
+{
+    static Duration keep;
+
+    if (!options.keep)
+        return TRUE;
+    drain->keep = &keep;
+    return duration_parse("--keep", options.keep, &keep, error) &&
+           (keep.months > 0 || keep.us >= KEEP_MIN_US ||
+            queue_usage(error, "--keep: expected an hour at least"));
 }
 
 /* Paths are told to programs that run in another folder. */
@@ -103,13 +121,16 @@ configure(BulkDrain *drain, GError **error)
         drain->hostfile = g_canonicalize_filename(options.hostfile, NULL);
     drain->resize_program = tool_find_program("millrace-resize");
     drain->run_program = tool_find_program("millrace-run");
-    return parse_lease(&drain->lease_us, error);
+    return parse_lease(&drain->lease_us, error) && parse_keep(drain, error);
 }
 
 static void
 told(const char *id, const char *what, gpointer data G_GNUC_UNUSED)
 {
-    tool_log("%s %s", id, what);
+    if (id)
+        tool_log("%s %s", id, what);
+    else
+        tool_log("%s", what);
 }
 
 static int

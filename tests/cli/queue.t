@@ -197,6 +197,25 @@ exits 1 'it cannot be cancelled' "$queue" cancel --state state "$id"
 drained
 is "$code" 0 'it does not come back'
 
+# Kept for so long, and no longer.
+
+ended=("$keyed" "$id")
+touch -d '31 days ago' "state/jobs/$keyed"/* "state/jobs/$id"/*
+count=$(find state/jobs -maxdepth 1 -name 'j*' | wc -l)
+drained --keep 32d
+is "$code $(find state/jobs -maxdepth 1 -name 'j*' | wc -l)" "0 $count" 'jobs are kept'
+drained --keep 30d
+is "$code $(find state/jobs -maxdepth 1 -name 'j*' | wc -l)" "0 $((count - ${#ended[@]}))" \
+    'until they ended so long ago'
+like "$(cat drain.err)" '2 jobs removed' 'that is said'
+for id in "${ended[@]}"; do
+    exits 66 'one is not there any more' "$queue" show --state state "$id"
+done
+is "$(left_over)" '' 'nothing is left over'
+is "$(events | grep -c "^//millrace/job/$keyed ")" 6 'their usage stays'
+exits 64 'hardly kept at all' "$queue" drain --state state --keep 5m
+exits 64 'kept for a time that is none' "$queue" drain --state state --keep ever
+
 # What is asked wrongly.
 
 exits 64 'no verb' "$queue"
