@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "formats/durable.h"
+#include "formats/json.h"
 #include "formats/usage.h"
 #include "jobs/key_pair.h"
 #include "tools/queue.h"
@@ -160,16 +161,26 @@ queue_cancel_main(int argc, char **argv)
     return tool_finish(code);
 }
 
-/* Reads a receipt; a line end too many, as `jq -r .receipt` adds one, is cut off. (transfer full)
- */
+/* Reads a receipt, alone or within the JSON that a door has answered; a line end too many, as
+ * `jq -r .receipt` adds one, is cut off. (transfer full) */
 static char *
 read_receipt(const char *operand, gsize *size_bytes, GError **error)
 {
     const char *path = strcmp(operand, "-") == 0 ? "/dev/stdin" : operand;
     char *text = durable_read_file(AT_FDCWD, path, RECEIPT_MAX_BYTES, size_bytes, error);
 
-    if (text && g_str_has_suffix(text, "\n\n"))
+    if (text && *text == '{') {
+        g_autofree char *answer = g_steal_pointer(&text);
+        g_autoptr(JsonObject) object = json_object_parse(answer, *size_bytes, NULL);
+        text = object ? g_strdup(json_object_string(object, "receipt", NULL)) : NULL;
+        if (!text)
+            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_BAD_INPUT,
+                        "%s: it is JSON without a receipt in it", operand);
+        else
+            *size_bytes = strlen(text);
+    } else if (text && g_str_has_suffix(text, "\n\n")) {
         (*size_bytes)--;
+    }
     return text;
 }
 
@@ -181,7 +192,7 @@ queue_receipt_main(int argc, char **argv)
         .synopsis = "FILE",
         .example = "  millrace queue receipt --trust door.pub receipt",
         .summary = "Checks that a receipt was signed by one of these keys, and prints what it "
-                   "says."};
+                   "says. FILE may be\nthe JSON that a door has answered."};
     g_auto(GStrv) trust = NULL;
     g_auto(GStrv) operands = NULL;
     g_autoptr(GError) error = NULL;

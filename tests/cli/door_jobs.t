@@ -57,6 +57,11 @@ is "$(member '[.state, .rows, .manifest] | @csv')" \
     "\"queued\",2,\"$(sha256sum <good.txt | cut -d' ' -f1)\"" 'and what was understood'
 jq -j .receipt body >receipt
 exits 0 'the receipt holds' "$queue" receipt --trust state/door.pub receipt
+cp stdout alone
+exits 0 'also within the answer' "$queue" receipt --trust state/door.pub body
+ok "$(cmp -s stdout alone; echo $?)" 'where it says the same'
+echo '{"id":1}' >none.json
+exits 65 'not in JSON without one' "$queue" receipt --trust state/door.pub none.json
 sed 's/^rows 2$/rows 3/' receipt >forged
 ok "$(! cmp -s receipt forged; echo $?)" 'a receipt says how many rows there are'
 exits 65 'and not when it was changed' "$queue" receipt --trust state/door.pub forged

@@ -18,8 +18,8 @@
 static const Tool tool = {
     .verb = "door",
     .synopsis = "",
-    .example = "  millrace keys init STATE && millrace keys add STATE --customer acme\n"
-               "  millrace door --state STATE --listen 127.0.0.1:8080\n"
+    .example = "  millrace keys init STATE && KEY=$(millrace keys add STATE --customer acme)\n"
+               "  millrace door --state STATE --listen 127.0.0.1:8080 &\n"
                "  curl -H \"Authorization: Bearer $KEY\" --data-binary @photo.jpg \\\n"
                "      'localhost:8080/v1/resize?to=320x320,format=webp' -o thumb.webp",
     .summary = "Serves resizing over HTTP to those who have a key, meters it, and takes bulk jobs "
