@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "formats/durable.h"
+#include "formats/image_header.h"
 #include "formats/json.h"
 #include "formats/outspec.h"
 #include "formats/sha256.h"
@@ -82,6 +83,18 @@ print_specs(const char *to, char **canonical, GError **error)
     return TRUE;
 }
 
+/* Looks at how what was sent begins. An image would be read as a list of strange names. */
+static gboolean
+take_head(Submission *sub, const guint8 *bytes, gsize size_bytes, GError **error)
+{
+    sub->is_tar = bulk_is_tar(bytes, size_bytes);
+    if (sub->is_tar || !memchr(bytes, '\0', size_bytes) ||
+        image_sniff(bytes, size_bytes) == IMAGE_FORMAT_INPUT)
+        return TRUE;
+    return refuse(error, "this is an image: a job is a manifest or a tar of images; one image "
+                         "alone is resized at once, by a door at /v1/resize");
+}
+
 /* Reads all that was sent: its digest, and whether it is a tar. */
 static gboolean
 digest_sent(Submission *sub, GError **error)
@@ -100,8 +113,8 @@ digest_sent(Submission *sub, GError **error)
                         "what was sent is shorter than it was");
             return FALSE;
         }
-        if (offset == 0)
-            sub->is_tar = bulk_is_tar(piece, (gsize)got);
+        if (offset == 0 && !take_head(sub, piece, (gsize)got, error))
+            return FALSE;
         sha256_add(sha256, piece, (gsize)got);
         offset += (guint64)got;
     }

@@ -176,6 +176,10 @@ stop_door
 start_door none --state state || exit 1
 is "$(submitted good.txt 64x64) $(problem_code)" '400 bad-manifest' \
     'without a folder of sources a manifest must come in a tar'
+for image in photos/0_0.jpg sources/acme/folder/b.png; do
+    is "$(submitted "$image" 64x64) $(problem_code)" '400 bad-manifest' 'an image is no job'
+    like "$(member .detail)" '^this is an image: .* /v1/resize' 'that is said, and where it belongs'
+done
 
 # --- A tar of images
 
