@@ -94,4 +94,27 @@ json_plain_end(const char *at, const char *end, guint64 *high)
     return at;
 }
 
+#define JSON_BLOCK_BYTES 16
+/* Bit n: byte n of a block is none that stands for itself in a string, or beyond ASCII. */
+static inline guint32
+json_block_others(const char *block)
+{
+#ifdef __SSE2__
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)block);
+    __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    /* As signed numbers, those beyond ASCII are below 0. */
+    __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+    return (guint32)_mm_movemask_epi8(_mm_or_si128(marks, low));
+#else
+    guint32 others = 0;
+
+    for (guint i = 0; i < JSON_BLOCK_BYTES; i++)
+        others |= (guint32)((guchar)block[i] < 0x20 || (guchar)block[i] >= 0x80 ||
+                            block[i] == '"' || block[i] == '\\')
+                  << i;
+    return others;
+#endif
+}
+
 #endif

@@ -102,8 +102,9 @@ gboolean usage_line_parse(char *text, gsize size_bytes, GString *scratch, UsageE
                           const char **reason);
 
 /* Reads the line that text begins with, when usage_event_print() could have written it, without
- * looking for its end first. *end must be NUL; more lines may stand before it. The event is
- * measured. Returns: behind the line's LF, or NULL and text as it was: then parse it. */
+ * looking for its end first. *end must be NUL; more lines may stand before it. event: of the line
+ * before, or all zero at first; its sizes are a guess at those of this line. It is measured then.
+ * Returns: behind the line's LF, or NULL and text as it was: then parse it. */
 char *usage_line_quick(char *text, const char *end, UsageEvent *event);
 
 /* The 64-bit hash of an event's identity: XXH3-64 of id, seeded by XXH3-64 of source (seed 0). Its

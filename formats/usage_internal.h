@@ -66,9 +66,9 @@ usage_is_printed_time(const char *text)
 /* Reads a time of USAGE_TIME_CHARS that stands as it is printed, and no other. */
 gboolean usage_parse_printed_time(const char *text, gint64 *time_us);
 
-/* Reads as many members from the beginning of a line as stand as they are printed, into event.
- * *seen: bit n is set for usage_members[n]. *place: in which object reading ended, behind a member.
- * Returns: where; text when nothing could be read. */
+/* Reads as many members from the beginning of a line as stand as they are printed, into event,
+ * whose sizes are a guess before. *seen: bit n is set for usage_members[n]. *place: in which object
+ * reading ended, behind a member. Returns: where; text when nothing could be read. */
 char *usage_quick_read(char *text, gsize size_bytes, UsageEvent *event, guint32 *seen, char *place);
 /* Sets the members that are not seen, of those that need not be there. */
 void usage_quick_fill(UsageEvent *event, guint32 seen);

@@ -29,66 +29,79 @@ behind(const Quick *quick, const char *literal, gsize literal_size, gsize size_b
     return quick->at + literal_size;
 }
 
-/* The end of a text that stands for itself, in ASCII, or NULL. */
-static char *
-text_end(char *begin, const char *end)
+/* How many bytes a text has that stands for itself, in ASCII; or G_MAXSIZE. */
+static gsize
+text_size(const char *begin, const char *end)
 {
     guint64 high = 0;
     gsize size_bytes = (gsize)(json_plain_end(begin, end, &high) - begin);
 
-    return high == 0 && begin[size_bytes] == '"' ? begin + size_bytes : NULL;
+    return high == 0 && begin[size_bytes] == '"' ? size_bytes : G_MAXSIZE;
 }
 
+/* Whether it is guess_bytes, as far as that can be told at once. Most texts are as long as in the
+ * line before; a processor that foretells so goes on behind the text before it has looked at it. */
+static G_ALWAYS_INLINE inline gboolean
+has_size(const char *begin, const char *end, guint32 guess_bytes)
+{
+    /* Behind what is looked at, another one. */
+    guint64 others = G_GUINT64_CONSTANT(1) << JSON_BLOCK_BYTES;
+
+    if (guess_bytes > 2 * JSON_BLOCK_BYTES || end - begin <= 2 * JSON_BLOCK_BYTES)
+        return FALSE;
+    if (guess_bytes > JSON_BLOCK_BYTES)
+        others = (others | json_block_others(begin + JSON_BLOCK_BYTES)) << JSON_BLOCK_BYTES;
+    others |= json_block_others(begin);
+    return (others & -others) == G_GUINT64_CONSTANT(1) << guess_bytes && begin[guess_bytes] == '"';
+}
+
+/* *size_bytes: a guess, at first. */
 static G_ALWAYS_INLINE inline guint32
 take_text(Quick *quick, const char *literal, gsize literal_size, gboolean required, guint index,
           const char **text, guint32 *size_bytes)
 {
     char *begin = behind(quick, literal, literal_size, 1);
+    gsize size = *size_bytes;
 
     if (!begin)
         return 0;
-    char *end = text_end(begin, quick->end);
-    if (!end || (required && end == begin))
+    if (!has_size(begin, quick->end, *size_bytes))
+        size = text_size(begin, quick->end);
+    if (size == G_MAXSIZE || (required && size == 0))
         return 0;
-    *end = '\0';
+    begin[size] = '\0';
     *text = begin;
-    *size_bytes = (guint32)(end - begin);
-    quick->at = end + 1;
+    *size_bytes = (guint32)size;
+    quick->at = begin + size + 1;
     return 1u << index;
 }
 
-/* Reads digits, at most COUNT_DIGITS_MAX and one more. Returns: behind them. */
+/* Reads on behind digits that were at begin, to at most COUNT_DIGITS_MAX and one more. */
 static const char *
-read_digits(const char *at, const char *end, guint64 *value)
+read_more(const char *begin, const char *at, guint64 *value)
 {
-    const char *begin = at;
-
-    *value = 0;
-    if (end - at >= DIGITS_AT_ONCE) {
-        guint64 word = digits_load(at);
-        guint count = digits_count(word);
-        if (count == 0)
-            return at;
-        *value = digits_value(word << (8 * (DIGITS_AT_ONCE - count)));
-        at += count;
-        if (count < DIGITS_AT_ONCE)
-            return at;
-    }
     for (; (guchar)(*at - '0') <= 9 && at <= begin + COUNT_DIGITS_MAX; at++)
         *value = *value * 10 + (guint64)(*at - '0');
     return at;
 }
 
+/* Where the line is the last and its end is too near, the count is left to usage_parse.c. */
 static G_ALWAYS_INLINE inline guint32
 take_count(Quick *quick, const char *literal, gsize literal_size, guint index, guint64 *count)
 {
-    const char *begin = behind(quick, literal, literal_size, 1);
-    guint64 value = 0;
+    const char *begin = behind(quick, literal, literal_size, DIGITS_AT_ONCE);
 
     if (!begin)
         return 0;
-    const char *at = read_digits(begin, quick->end, &value);
-    if (at == begin || at > begin + COUNT_DIGITS_MAX || (*begin == '0' && at > begin + 1) ||
+    guint64 word = digits_load(begin);
+    guint digits = digits_count(word);
+    if (digits == 0)
+        return 0;
+    guint64 value = digits_value(word << (8 * (DIGITS_AT_ONCE - digits)));
+    const char *at = begin + digits;
+    if (digits == DIGITS_AT_ONCE)
+        at = read_more(begin, at, &value);
+    if (at > begin + COUNT_DIGITS_MAX || (*begin == '0' && digits > 1) ||
         (*at != ',' && *at != '}'))
         return 0;
     *count = value;

@@ -11,12 +11,13 @@
 /* Days from 0000-03-01, from where leap days are the last of their years, to 1970-01-01. */
 #define EPOCH_DAYS   719468
 #define ERA_DAYS     146097 /* 400 years of the Gregorian calendar */
+#define DAYS_MIN     28     /* of a month */
 #define DAY_SECONDS  86400
 #define HOUR_SECONDS 3600
 #define DATE_CHARS   19 /* up to the second */
 
 /* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, year >= 0. */
-static gint64
+static inline gint64
 days_of(guint year, guint month, guint day)
 {
     guint from_march = month > 2 ? month - 3 : month + 9;
@@ -155,8 +156,9 @@ usage_parse_printed_time(const char *text, gint64 *time_us)
     guint minute = pair_at(clock, 6);
     guint seconds = pair_at(second, 1);
 
-    if (bad || year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
-        hour > 23 || minute > 59 || seconds > 59)
+    if (bad || year < 1 || month < 1 || month > 12 || day < 1 ||
+        (day > DAYS_MIN && day > days_in_month(year, month)) || hour > 23 || minute > 59 ||
+        seconds > 59)
         return FALSE;
     gint64 all_seconds =
         days_of(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * 60 + seconds;

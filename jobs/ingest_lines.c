@@ -162,7 +162,7 @@ read_lines(Reading *reading)
 {
     char *at = reading->piece->text;
     char *end = at + reading->piece->size_bytes;
-    UsageEvent event;
+    UsageEvent event = {0};
 
     *end = '\0';
     while (at < end) {

@@ -144,14 +144,16 @@ check_print(const UsageEvent *event, json_t *object)
     g_assert_cmpstr(printed->str, ==, again->str);
 }
 
-/* What the quick way takes, the strict one takes as the same; else the text is as it was. */
+/* What the quick way takes, the strict one takes as the same; else the text is as it was. guess: at
+ * the sizes. */
 static void
-check_quick(const guint8 *data, size_t size_bytes, gboolean good, const UsageEvent *event)
+check_quick(const guint8 *data, size_t size_bytes, gboolean good, const UsageEvent *event,
+            const UsageSizes *guess)
 {
     g_autofree char *text = g_malloc(size_bytes + 2);
     g_autoptr(GString) quick = g_string_new(NULL);
     g_autoptr(GString) strict = g_string_new(NULL);
-    UsageEvent read;
+    UsageEvent read = {.sizes = *guess};
 
     memcpy(text, data, size_bytes);
     memcpy(text + size_bytes, "\n", 2);
@@ -181,7 +183,8 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size_bytes)
     memcpy(text, data, size_bytes);
     gboolean good = usage_line_parse(text, size_bytes, scratch, &event, &reason);
     g_assert_true(good || reason);
-    check_quick(data, size_bytes, good, &event);
+    check_quick(data, size_bytes, good, &event, &(UsageSizes){0});
+    check_quick(data, size_bytes, good, &event, &event.sizes);
     /* Ours does not look for doubles within what it does not know, nor does it make numbers. */
     json_t *object = json_loadb((const char *)data, size_bytes, JSON_ALLOW_NUL, &why);
     g_assert_true(!good || object || json_error_code(&why) == json_error_numeric_overflow);

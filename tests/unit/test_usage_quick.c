@@ -10,13 +10,13 @@
 
 enum { GOOD_BYTES = sizeof ok_line - 1 };
 
-/* Reads text, of size_bytes to the byte. Returns: whether it is a line of ours; then its event is
- * what the strict parser says, else it is as it was. */
+/* Reads text, of size_bytes to the byte, where sizes are guess. Returns: whether it is a line of
+ * ours; then its event is what the strict parser says, else it is as it was. */
 static gboolean
-quick(const char *text, gsize size_bytes)
+quick_guessed(const char *text, gsize size_bytes, const UsageSizes *guess)
 {
     g_autofree char *copy = g_malloc(size_bytes + 1);
-    UsageEvent event;
+    UsageEvent event = {.sizes = *guess};
 
     memcpy(copy, text, size_bytes);
     copy[size_bytes] = '\0';
@@ -36,6 +36,21 @@ quick(const char *text, gsize size_bytes)
     return TRUE;
 }
 
+/* The same, whatever the line before was like. */
+static gboolean
+quick(const char *text, gsize size_bytes)
+{
+    UsageEvent good = ok_event;
+
+    usage_event_measure(&good);
+    gboolean read = quick_guessed(text, size_bytes, &good.sizes);
+    for (guint32 i = 0; i < 36; i++) {
+        const UsageSizes guess = {i, i, i, i, i, i, i, i, i, i, i};
+        cr_expect_eq(quick_guessed(text, size_bytes, &guess), read, "%u: %s", i, text);
+    }
+    return read;
+}
+
 static void
 expect_quick(const char *part, const char *replacement, gboolean expected)
 {
@@ -47,12 +62,28 @@ expect_quick(const char *part, const char *replacement, gboolean expected)
 Test(usage_quick, a_printed_line_is_read_to_behind_its_end)
 {
     g_autofree char *two = g_strconcat(ok_line, ok_line, NULL);
-    UsageEvent event;
+    UsageEvent event = {0};
 
     cr_assert_eq(usage_line_quick(two, two + strlen(two), &event), two + GOOD_BYTES);
     expect_equal(&event, &ok_event);
     expect_measured(&event);
     cr_expect_str_eq(two + GOOD_BYTES, ok_line);
+}
+
+/* The end of a text is looked for in blocks of 16 bytes. */
+Test(usage_quick, texts_of_any_size_are_read)
+{
+    for (gsize i = 1; i < 70; i++) {
+        g_autofree char *text = g_strnfill(i, 'x');
+        g_autofree char *quoted = g_strconcat("\"", text, "\"", NULL);
+        expect_quick("\"ad01c3ef0925141e713b6de4e2b3712e\"", quoted, TRUE);
+        expect_quick("\"acme\"", quoted, TRUE);
+        expect_quick("\"n07\"", quoted, TRUE);
+        g_autofree char *beyond = g_strconcat("\"", text, "\xc3\xbc\"", NULL);
+        expect_quick("\"acme\"", beyond, FALSE);
+        g_autofree char *control = g_strconcat("\"", text, "\x1f\"", NULL);
+        expect_quick("\"n07\"", control, FALSE);
+    }
 }
 
 Test(usage_quick, members_that_are_not_there_are_empty)
