@@ -95,6 +95,8 @@ def misfit(value, schema, where="$"):
             return f"{where}: {value!r} does not match {rule}"
         elif word == "minimum" and isinstance(value, (int, float)) and value < rule:
             return f"{where}: {value!r} is below {rule}"
+        elif word == "maximum" and isinstance(value, (int, float)) and value > rule:
+            return f"{where}: {value!r} is above {rule}"
         elif word == "required" and isinstance(value, dict) and set(rule) - set(value):
             return f"{where}: without {set(rule) - set(value)}"
         elif word == "properties" and isinstance(value, dict):
@@ -109,8 +111,8 @@ def misfit(value, schema, where="$"):
                 wrong = misfit(item, rule, f"{where}[{i}]")
                 if wrong:
                     return wrong
-        elif word not in ("const", "enum", "pattern", "minimum", "required", "properties", "items",
-                          "description", "format", "default", "example"):
+        elif word not in ("const", "enum", "pattern", "minimum", "maximum", "required", "properties",
+                          "items", "description", "format", "default", "example"):
             return f"{where}: the test does not know {word}"
     return None
 

@@ -14,7 +14,7 @@ examples=$tap_here/examples
 cd "$scratch" || exit 1
 
 make_photos photos 1 1 100
-make_state state acme --scopes resize,jobs || exit 1
+make_state state acme --scopes resize,jobs,usage || exit 1
 start_door door --state state || exit 1
 
 # post COUNT
@@ -60,6 +60,7 @@ is "$? $(stat_of store '.seals | map(.through) | sort')" '0 [2,8]' 'and can be s
 
 # Bulk jobs: cron drains them.
 start_door bulk --state state || exit 1
+bulk_url=$url
 mkdir -p tar && cp photos/0_0.jpg tar/a.jpg && echo '{"source":"a.jpg"}' >tar/manifest.ndjson
 tar -C tar -cf job.tar manifest.ndjson a.jpg
 is "$(call POST '/v1/jobs?to=32x32' --data-binary @job.tar)" 202 'a job is taken'
@@ -70,6 +71,14 @@ done < <(sed -nE 's/^([0-9*,]+ ){5}//p' "$examples/crontab" | grep drain)
 call GET "/v1/jobs/$job" >/dev/null
 is "$(jq -r .state body)" 'done' 'does it'
 ingest 'what it used, too,' 11
+is "$(call GET /v1/usage) $(jq -c '[.customer, .harvest, (.days | map(.requests) | add)]' body)" \
+    '200 ["acme",1,11]' 'a customer sees the same: what other doors and jobs have used is in it'
+start_door beside --state state || exit 1
+is "$(call GET /v1/usage) $(jq '.days | map(.requests) | add' body)" '200 11' 'at any door'
+post 2
+url=$bulk_url
+is "$(call GET /v1/usage) $(jq '.days | map(.requests) | add' body)" '200 13' \
+    'also what comes while it runs'
 
 # What systemd is told to check before the start.
 mkdir -p etc

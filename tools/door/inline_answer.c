@@ -170,7 +170,6 @@ on_logged(const GError *error, gpointer data)
                       "the usage log cannot be written at present: retry later");
         return;
     }
-    customer_usage_add(work->inline_->door->usage, &work->event);
     if (work->key)
         g_thread_pool_push(work->inline_->closers, work, NULL);
     else

@@ -69,7 +69,7 @@ open_stores(Door *door, GError **error)
     g_autofree char *poison = g_build_filename(config->state, "poison", NULL);
     g_autofree char *source = g_strconcat("//millrace/door/", config->cluster, NULL);
 
-    return (door->usage = customer_usage_open(usage, g_get_real_time(), error)) &&
+    return (door->usage = customer_usage_open(usage, error)) &&
            (door->log = usage_log_open(usage, source, LOG_ROTATE_BYTES, LOG_ROTATE_US, error)) &&
            (door->answers = answers_open(answers, ANSWERS_KEEP_US, ANSWERS_BYTES_MAX, error)) &&
            (door->poison = poison_open(poison, error)) &&

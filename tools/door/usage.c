@@ -1,6 +1,8 @@
-/* usage.c - GET /v1/usage: what the caller's customer used at this door, by day. A door knows its
- * own part only, and says so: bills come from the store.
+/* usage.c - GET /v1/usage: what the caller's customer used, by day, as the usage logs of this state
+ * have it, and the share of them that was looked at. Bills come from the store.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "formats/json.h"
 #include "tools/door/door.h"
 
@@ -31,12 +33,13 @@ door_usage(DoorExchange *exchange)
         door_problem(exchange, OUTCOME_BAD_REQUEST, 400, "bad-query", 0, "this takes no query");
         return;
     }
+    gdouble harvest = customer_usage_refresh(exchange->door->usage);
     json_open(body, NULL, '{');
     json_put_string(body, "customer", exchange->key.customer);
     json_open(body, "days", '[');
     customer_usage_visit(exchange->door->usage, exchange->key.customer, put_day, body);
     g_string_append_c(body, ']');
-    json_put_string(body, "harvest", "this door");
+    json_put_double(body, "harvest", floor(harvest * 1e6) / 1e6, 6); /* 1 is all */
     g_string_append(body, "}\n");
     HttpAnswer answer = {.status = 200,
                          .content_type = "application/json",
