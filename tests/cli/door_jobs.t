@@ -173,6 +173,8 @@ is "$(jq -r .subject state/jobs/"$greedy"/results/.millrace/usage-*.ndjson | sor
 call GET "/v1/jobs/$greedy/outputs.tar" >status
 is "$(tar -tf body)" a.jpg 'the tar has no more'
 stop_door
+is "$(jq -r --arg job "$good" 'select(.status == 200 and .path == "/v1/jobs/\($job)/outputs.tar") |
+    .bytes_out' one.access | sort -u)" "$(wc -c <first.tar)" 'the access log knows how large it was'
 start_door none --state state || exit 1
 is "$(submitted good.txt 64x64) $(problem_code)" '400 bad-manifest' \
     'without a folder of sources a manifest must come in a tar'

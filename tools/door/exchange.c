@@ -173,6 +173,7 @@ on_ended(HttpRequest *request, gboolean sent, gpointer data)
     } else if (!sent) {
         door_metrics_lost(door->metrics, exchange->route);
     }
+    exchange->bytes_out += http_streamed_bytes(request);
     door_metrics_end(door->metrics, exchange->route, exchange->outcome,
                      (guint64)MAX(0, exchange->answered_us - begun_us), exchange->cpu_us,
                      exchange->bytes_out);

@@ -241,7 +241,7 @@ http_answer(HttpRequest *request, const HttpAnswer *answer)
         g_assert(!answer->stream && answer->fd <= 0);
         request->raw = http_answer_text(answer);
     } else {
-        request->response = http_response_new(answer, close);
+        request->response = http_response_new(answer, close, &request->streamed_bytes);
     }
     if (atomic_exchange(&request->answer, ANSWER_GIVEN) == ANSWER_AWAITED)
         MHD_resume_connection(request->mhd);

@@ -110,6 +110,8 @@ void http_take_body(HttpRequest *request, guint64 max_bytes,
                     void (*too_large)(HttpRequest *request, gpointer data));
 /* Bytes of the body that have come. */
 guint64 http_body_bytes(const HttpRequest *request);
+/* Bytes of the answer that were made by a stream. */
+guint64 http_streamed_bytes(const HttpRequest *request);
 /* The file with the body; -1 when it is empty. Borrowed until ended(). */
 int http_body_fd(const HttpRequest *request);
 /* Why the body could not be kept (ENOSPC, EMFILE); 0 when it could. */

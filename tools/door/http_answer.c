@@ -29,6 +29,7 @@ typedef struct {
     gssize (*fill)(gpointer data, char *out, gsize capacity);
     void (*free)(gpointer data);
     gpointer data;
+    guint64 *streamed_bytes;
 } Stream;
 
 static ssize_t
@@ -37,6 +38,7 @@ stream_fill(void *data, uint64_t position G_GNUC_UNUSED, char *out, size_t capac
     Stream *stream = data;
     gssize size = stream->fill(stream->data, out, capacity);
 
+    *stream->streamed_bytes += (guint64)MAX(size, 0);
     return size > 0    ? size
            : size == 0 ? MHD_CONTENT_READER_END_OF_STREAM
                        : MHD_CONTENT_READER_END_WITH_ERROR;
@@ -53,11 +55,11 @@ stream_free(void *data)
 }
 
 static struct MHD_Response *
-stream_response(const HttpAnswer *answer)
+stream_response(const HttpAnswer *answer, guint64 *streamed_bytes)
 {
     Stream *stream = g_new(Stream, 1);
 
-    *stream = (Stream){answer->stream, answer->stream_free, answer->stream_data};
+    *stream = (Stream){answer->stream, answer->stream_free, answer->stream_data, streamed_bytes};
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, stream_fill, stream, stream_free);
     if (!response)
@@ -66,10 +68,10 @@ stream_response(const HttpAnswer *answer)
 }
 
 static struct MHD_Response *
-body_response(const HttpAnswer *answer)
+body_response(const HttpAnswer *answer, guint64 *streamed_bytes)
 {
     if (answer->stream)
-        return stream_response(answer);
+        return stream_response(answer, streamed_bytes);
     if (answer->fd > 0) {
         struct MHD_Response *response =
             MHD_create_response_from_fd_at_offset64(answer->size_bytes, answer->fd, answer->offset);
@@ -84,9 +86,9 @@ body_response(const HttpAnswer *answer)
 }
 
 struct MHD_Response *
-http_response_new(const HttpAnswer *answer, gboolean close)
+http_response_new(const HttpAnswer *answer, gboolean close, guint64 *streamed_bytes)
 {
-    struct MHD_Response *response = body_response(answer);
+    struct MHD_Response *response = body_response(answer, streamed_bytes);
 
     if (!response)
         return NULL;

@@ -32,6 +32,7 @@ struct _HttpRequest {
     int body_errno;
     guint64 body_bytes, body_max;
     guint64 announced;
+    guint64 streamed_bytes; /* of an answer whose length was not known */
     void (*too_large)(HttpRequest *request, gpointer data);
 
     atomic_int answer; /* ANSWER_... */
@@ -84,7 +85,9 @@ void http_watch_remove(HttpWatch *watch, HttpConnection *connection);
 guint http_watch_count(HttpWatch *watch);
 
 /* http_answer.c */
-struct MHD_Response *http_response_new(const HttpAnswer *answer, gboolean close);
+/* streamed_bytes: of the request; grows as a stream does. */
+struct MHD_Response *http_response_new(const HttpAnswer *answer, gboolean close,
+                                       guint64 *streamed_bytes);
 /* The answer as it goes over the wire; of those with bytes only. */
 GString *http_answer_text(const HttpAnswer *answer);
 

@@ -109,6 +109,12 @@ http_body_bytes(const HttpRequest *request)
     return request->body_bytes;
 }
 
+guint64
+http_streamed_bytes(const HttpRequest *request)
+{
+    return request->streamed_bytes;
+}
+
 int
 http_body_fd(const HttpRequest *request)
 {

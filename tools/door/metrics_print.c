@@ -173,8 +173,7 @@ door_metrics_print(DoorMetrics *metrics, Door *door, GString *out)
     print_requests(&sum, out);
     print_times(&sum, out);
     seconds(out, "image_cpu_seconds_total", "counter", "CPU that images took.", sum.cpu_us);
-    single(out, "bytes_out_total", "counter", "Bytes of answers' bodies, streams aside.",
-           sum.bytes_out);
+    single(out, "bytes_out_total", "counter", "Bytes of answers' bodies.", sum.bytes_out);
     print_identity(door, out);
     print_parts(door, out);
     print_process(door, out);
