@@ -86,7 +86,9 @@ gboolean store_seal_lose(StoreSeal *seal, guint64 first, guint64 last, GError **
 gboolean store_seal_put(Store *store, const StoreSeal *seal, gboolean *added, GError **error);
 /* Reads one. (transfer full), or NULL and MILLRACE_ERROR_CORRUPT, MILLRACE_ERROR_IO. */
 StoreSeal *store_seal_read(Store *store, const char *name, GError **error);
-/* All seals, by writer, then period, then end. (transfer full) of StoreSeal, or NULL and error. */
+/* Of two pointers to StoreSeal: by writer, then period, then end. */
+gint store_seal_compare(gconstpointer a, gconstpointer b);
+/* All seals, in that order. (transfer full) of StoreSeal, or NULL and error. */
 GPtrArray *store_seals(Store *store, GError **error);
 
 /* That a part of a log has been read, and what came of it. A log is known by its first line, which

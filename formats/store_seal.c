@@ -133,8 +133,8 @@ store_seal_read(Store *store, const char *name, GError **error)
     return seal;
 }
 
-static gint
-compare(gconstpointer a, gconstpointer b)
+gint
+store_seal_compare(gconstpointer a, gconstpointer b)
 {
     const StoreSeal *left = *(const StoreSeal *const *)a;
     const StoreSeal *right = *(const StoreSeal *const *)b;
@@ -166,7 +166,7 @@ store_seals(Store *store, GError **error)
     }
     if (!names)
         return NULL;
-    g_ptr_array_sort(seals, compare);
+    g_ptr_array_sort(seals, store_seal_compare);
     return g_steal_pointer(&seals);
 }
 

@@ -150,19 +150,6 @@ read_segments(UsageStat *stat, Store *store, GHashTable *by_name, GError **error
     return names != NULL;
 }
 
-static gint
-compare_seals(gconstpointer a, gconstpointer b)
-{
-    const StoreSeal *left = *(const StoreSeal *const *)a;
-    const StoreSeal *right = *(const StoreSeal *const *)b;
-    int writers = strcmp(left->writer, right->writer);
-    int periods = strcmp(left->period, right->period);
-
-    if (writers != 0 || periods != 0)
-        return writers != 0 ? writers : periods;
-    return (left->through > right->through) - (left->through < right->through);
-}
-
 static gboolean
 read_seals(UsageStat *stat, Store *store, GError **error)
 {
@@ -176,7 +163,7 @@ read_seals(UsageStat *stat, Store *store, GError **error)
         else
             g_ptr_array_add(stat->bad, g_strdup(failure->message));
     }
-    g_ptr_array_sort(stat->seals, compare_seals);
+    g_ptr_array_sort(stat->seals, store_seal_compare);
     return names != NULL;
 }
 
