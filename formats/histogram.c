@@ -64,6 +64,23 @@ histogram_add(Histogram *histogram, guint64 value)
 }
 
 void
+histogram_add_at(Histogram *histogram, const gint64 *values, const guint32 *at, guint32 count)
+{
+    guint64 sum = histogram->sum;
+    guint64 max = histogram->max;
+
+    for (guint32 i = 0; i < count; i++) {
+        guint64 value = (guint64)values[at[i]];
+        histogram->buckets[bucket_of(value)]++;
+        sum = add_saturating(sum, value);
+        max = MAX(max, value);
+    }
+    histogram->sum = sum;
+    histogram->max = max;
+    histogram->count += count;
+}
+
+void
 histogram_merge(Histogram *into, const Histogram *from)
 {
     for (guint i = 0; i < BUCKET_COUNT; i++)

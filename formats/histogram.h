@@ -16,6 +16,8 @@ void histogram_free(Histogram *histogram);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Histogram, histogram_free)
 
 void histogram_add(Histogram *histogram, guint64 value);
+/* Adds the values at these indices, which are not negative. */
+void histogram_add_at(Histogram *histogram, const gint64 *values, const guint32 *at, guint32 count);
 /* Adds what from holds; from is borrowed until return, and unchanged. */
 void histogram_merge(Histogram *into, const Histogram *from);
 

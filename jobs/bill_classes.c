@@ -122,6 +122,12 @@ bill_classes_number(BillClasses *classes, SegmentBlock *block, guint32 *numbers)
            interner_size(classes->names) <= NAMES_MAX_BYTES;
 }
 
+guint32
+bill_classes_count(const BillClasses *classes)
+{
+    return classes->classes->len;
+}
+
 const ScanClass *
 bill_classes_get(const BillClasses *classes, guint32 number)
 {

@@ -21,6 +21,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BillClasses, bill_classes_free)
 
 /* Sets numbers to those of the block's events. Returns FALSE when there are too many classes. */
 gboolean bill_classes_number(BillClasses *classes, SegmentBlock *block, guint32 *numbers);
+guint32 bill_classes_count(const BillClasses *classes);
 const ScanClass *bill_classes_get(const BillClasses *classes, guint32 number);
 
 #endif

@@ -124,6 +124,12 @@ class_new(gpointer data, ScanClass *class)
 }
 
 static gboolean
+pass_rows(gpointer data, ScanThread *thread, guint number, const ScanRows *rows, GError **error)
+{
+    return meter_visitor.rows(((BillConflicts *)data)->meter, thread, number, rows, error);
+}
+
+static gboolean
 pass_event(gpointer data, ScanThread *thread, guint number, const ScanEvent *event, GError **error)
 {
     return meter_visitor.event(((BillConflicts *)data)->meter, thread, number, event, error);
@@ -135,13 +141,7 @@ range_done(gpointer data, ScanThread *thread, guint number, gboolean last, GErro
     return meter_visitor.range_done(((BillConflicts *)data)->meter, thread, number, last, error);
 }
 
-static void
-expect(gpointer data, guint number, guint32 soon, guint32 later)
-{
-    meter_visitor.expect(((BillConflicts *)data)->meter, number, soon, later);
-}
-
-const ScanVisitor bill_conflicts_visitor = {class_new, expect, pass_event, add_conflict,
+const ScanVisitor bill_conflicts_visitor = {class_new, pass_rows, pass_event, add_conflict,
                                             range_done};
 
 static int

@@ -13,6 +13,19 @@
 /* A thread's memory goes to cells, and to the names of customers. */
 enum { MEMORY_PARTS = 8, CELLS_PARTS = 5 };
 
+/* So many events wait for their customers' cells together. */
+enum { CHUNK_ROWS = 64 };
+
+/* Some of ScanRows, and where each is added. */
+typedef struct {
+    const guint32 *rows;
+    const guint32 *customers; /* by row */
+    guint32 count;
+    const BillPlan *plans[CHUNK_ROWS];
+    BillCell *cells[CHUNK_ROWS];
+    guint8 priced[CHUNK_ROWS];
+} Chunk;
+
 /* A class's note. */
 typedef struct {
     BillOp *op;
@@ -116,17 +129,18 @@ meter_class_new(gpointer data, ScanClass *class)
     class->note = note;
 }
 
+/* The op did these events in periods[0]. */
 static void
-note_op(MeterThread *thread, const ScanEvent *event)
+note_op(MeterThread *thread, const ScanRows *rows)
 {
     const Meter *meter = thread->meter;
-    ClassNote *note = event->class->note;
+    ClassNote *note = rows->class->note;
 
     if (!note->op)
-        note->op = bill_ops_find(thread->ops, event->class->op);
+        note->op = bill_ops_find(thread->ops, rows->class->op);
     if (note->op)
-        bill_op_add(note->op, event->class->ok, (guint64)event->numbers[meter->cpu_number],
-                    (guint64)event->numbers[meter->wall_number]);
+        bill_op_add(note->op, rows->class->ok, rows->numbers[meter->cpu_number],
+                    rows->numbers[meter->wall_number], rows->rows, rows->count);
 }
 
 /* The plan of a customer who has prices of their own, or everybody's. */
@@ -153,26 +167,44 @@ find_plan(MeterThread *thread, const char *name)
     return plan;
 }
 
-/* The customer with cells. Where there is no room for them, all that there are go their way first.
- * Returns NULL and error. */
-static const MeterCustomer *
-find_customer(MeterThread *thread, ScanThread *scan, guint thread_number, guint32 number,
-              GError **error)
+static MeterCustomer *
+find_customer(MeterThread *thread, ScanThread *scan, guint32 number)
 {
     while (G_UNLIKELY(thread->customers->len <= number)) {
         const char *name = scan_customer(scan, thread->customers->len);
         MeterCustomer customer = {find_plan(thread, name)->number, METER_NO_CELLS};
         g_array_append_val(thread->customers, customer);
     }
-    MeterCustomer *customer = &g_array_index(thread->customers, MeterCustomer, number);
-    if (G_LIKELY(customer->first_cell != METER_NO_CELLS))
-        return customer;
-    const BillPlan *plan = thread->plans->pdata[customer->plan];
-    if (!bill_cells_has_room(&thread->cells, plan->cell_count) &&
-        !meter_flush_cells(thread, scan, thread_number, error))
-        return NULL;
-    customer->first_cell = bill_cells_add(&thread->cells, plan->cell_count);
-    return customer;
+    return &g_array_index(thread->customers, MeterCustomer, number);
+}
+
+/* Finds the cells of the customers of the chunk's events, and has them fetched: customers are all
+ * over the memory. Where there is no room for more cells the chunk ends; when it has not begun, all
+ * that there are go their way first. Returns: its size, or 0 and error. */
+static guint32
+find_places(MeterThread *thread, ScanThread *scan, guint number, Chunk *chunk, GError **error)
+{
+    const GArray *customers = thread->customers;
+
+    for (guint32 i = 0; i < chunk->count; i++)
+        __builtin_prefetch(
+            &g_array_index(customers, MeterCustomer, chunk->customers[chunk->rows[i]]));
+    for (guint32 i = 0; i < chunk->count; i++) {
+        MeterCustomer *customer = find_customer(thread, scan, chunk->customers[chunk->rows[i]]);
+        const BillPlan *plan = thread->plans->pdata[customer->plan];
+        if (G_UNLIKELY(customer->first_cell == METER_NO_CELLS)) {
+            gboolean has_room = bill_cells_has_room(&thread->cells, plan->cell_count);
+            if (!has_room && i > 0)
+                return i;
+            if (!has_room && !meter_flush_cells(thread, scan, number, error))
+                return 0;
+            customer->first_cell = bill_cells_add(&thread->cells, plan->cell_count);
+        }
+        chunk->plans[i] = plan;
+        chunk->cells[i] = &thread->cells.cells[customer->first_cell];
+        __builtin_prefetch(chunk->cells[i]);
+    }
+    return chunk->count;
 }
 
 gboolean
@@ -185,34 +217,60 @@ meter_overflow(const char *customer, const PriceSku *sku, GError **error)
     return FALSE;
 }
 
-/* Adds the event to the SKUs that match and have a price at its time. */
+/* Adds the chunk's events to a SKU, as far as it has a price at their time. */
 static gboolean
-add_to_skus(MeterThread *thread, ScanThread *scan, guint number, const ScanEvent *event, guint p,
-            gboolean *priced, GError **error)
+add_to_sku(MeterThread *thread, ScanThread *scan, const ScanRows *rows, Chunk *chunk, guint p,
+           guint i, GError **error)
 {
-    const ClassNote *note = event->class->note;
-    const MeterCustomer *customer = find_customer(thread, scan, number, event->customer, error);
-    if (!customer)
-        return FALSE;
-    const BillPlan *plan = thread->plans->pdata[customer->plan];
-    BillCell *cells = &thread->cells.cells[customer->first_cell];
+    gint which = thread->meter->plan.skus[p][i].number; /* the same in all plans */
+    const gint64 *quantities = which < 0 ? NULL : rows->numbers[which];
+    __int128 total = 0;
 
-    *priced = FALSE;
-    for (guint64 left = note->skus[p]; left; left &= left - 1) {
-        guint i = (guint)__builtin_ctzll(left);
-        const BillPlanSku *sku = &plan->skus[p][i];
-        gint v = price_find(sku->versions, sku->version_count, event->time_us);
+    for (guint32 k = 0; k < chunk->count; k++) {
+        guint32 row = chunk->rows[k];
+        const BillPlanSku *sku = &chunk->plans[k]->skus[p][i];
+        gint v = sku->whole;
+        if (v < 0)
+            v = price_find(sku->versions, sku->version_count, rows->times[row]);
         if (v < 0)
             continue;
-        gint64 quantity = sku->number < 0 ? 1 : event->numbers[sku->number];
-        BillCell *cell = &cells[sku->first_cell + (guint)v];
+        gint64 quantity = quantities ? quantities[row] : 1;
+        BillCell *cell = &chunk->cells[k][sku->first_cell + (guint)v];
         if (__builtin_add_overflow(cell->metered, quantity, &cell->metered))
-            return meter_overflow(scan_customer(scan, event->customer),
+            return meter_overflow(scan_customer(scan, rows->customers[row]),
                                   pricebook_sku(thread->meter->config.periods[p].book, i), error);
         cell->event_count++;
-        *priced = TRUE;
-        if (p == 0)
-            thread->totals[i] += quantity;
+        chunk->priced[k] = TRUE;
+        total += quantity;
+    }
+    if (p == 0)
+        thread->totals[i] += total;
+    return TRUE;
+}
+
+/* Adds events of a period to the SKUs that match, chunk by chunk. *priced_count: those that have a
+ * price. */
+static gboolean
+add_to_skus(MeterThread *thread, ScanThread *scan, guint number, const ScanRows *rows, guint p,
+            guint32 *priced_count, GError **error)
+{
+    const ClassNote *note = rows->class->note;
+    Chunk chunk;
+
+    *priced_count = 0;
+    for (guint32 done = 0; done < rows->count; done += chunk.count) {
+        chunk.rows = rows->rows + done;
+        chunk.customers = rows->customers;
+        chunk.count = MIN(rows->count - done, CHUNK_ROWS);
+        chunk.count = find_places(thread, scan, number, &chunk, error);
+        if (chunk.count == 0)
+            return FALSE;
+        memset(chunk.priced, 0, sizeof chunk.priced);
+        for (guint64 left = note->skus[p]; left; left &= left - 1)
+            if (!add_to_sku(thread, scan, rows, &chunk, p, (guint)__builtin_ctzll(left), error))
+                return FALSE;
+        for (guint32 k = 0; k < chunk.count; k++)
+            *priced_count += chunk.priced[k];
     }
     return TRUE;
 }
@@ -239,31 +297,53 @@ note_moved(MeterThread *thread, const ScanEvent *event)
     }
 }
 
+/* Events of periods[0]. */
+static gboolean
+meter_rows(gpointer data, ScanThread *scan, guint number, const ScanRows *rows, GError **error)
+{
+    MeterThread *thread = &((Meter *)data)->threads[number];
+    guint32 priced_count = 0;
+
+    if (!add_to_skus(thread, scan, number, rows, 0, &priced_count, error))
+        return FALSE;
+    note_op(thread, rows);
+    thread->counts.billable_count += priced_count;
+    thread->counts.non_billable_count += rows->count - priced_count;
+    return TRUE;
+}
+
+/* An event of a period that is corrected. */
+static gboolean
+meter_corrected(MeterThread *thread, ScanThread *scan, guint number, const ScanRows *rows, guint p,
+                gboolean late, GError **error)
+{
+    guint32 priced_count = 0;
+
+    thread->counts.late_count += late;
+    thread->counts.closed_count += !late;
+    return add_to_skus(thread, scan, number, rows, p, &priced_count, error);
+}
+
 static gboolean
 meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *event, GError **error)
 {
+    static const guint32 row;
     Meter *meter = data;
     MeterThread *thread = &meter->threads[number];
     const MeterConfig *config = &meter->config;
-    gboolean priced = FALSE;
+    const gint64 *numbers[SEGMENT_COLUMNS];
+    ScanRows rows = {event->class, &row, 1, &event->customer, &event->time_us, numbers};
 
     if (event->known_time_us != event->time_us && event->known_time_us != G_MAXINT64)
         note_moved(thread, event);
+    for (gint i = 0; i < __builtin_popcount(meter->numbers); i++)
+        numbers[i] = &event->numbers[i];
     for (guint p = 0; p < config->period_count; p++) {
         if (!is_within(&config->periods[p].period, event->time_us))
             continue;
-        if (!add_to_skus(thread, scan, number, event, p, &priced, error))
-            return FALSE;
-        if (p > 0) {
-            gboolean late = config->late[event->segment] >> p & 1;
-            thread->counts.late_count += late;
-            thread->counts.closed_count += !late;
-            return TRUE;
-        }
-        note_op(thread, event);
-        thread->counts.billable_count += priced;
-        thread->counts.non_billable_count += !priced;
-        return TRUE;
+        return p == 0 ? meter_rows(meter, scan, number, &rows, error)
+                      : meter_corrected(thread, scan, number, &rows, p,
+                                        config->late[event->segment] >> p & 1, error);
     }
     for (guint i = 0; i < config->closed_count; i++)
         if (is_within(&config->closed[i], event->time_us)) {
@@ -272,21 +352,6 @@ meter_event(gpointer data, ScanThread *scan, guint number, const ScanEvent *even
         }
     thread->counts.other_count++;
     return TRUE;
-}
-
-/* Customers are all over the memory: what an event needs of its is fetched in time. */
-static void
-meter_expect(gpointer data, guint number, guint32 soon, guint32 later)
-{
-    const Meter *meter = data;
-    const MeterThread *thread = &meter->threads[number];
-
-    if (later < thread->customers->len)
-        __builtin_prefetch(&g_array_index(thread->customers, MeterCustomer, later));
-    if (soon < thread->customers->len) {
-        guint32 first = g_array_index(thread->customers, MeterCustomer, soon).first_cell;
-        __builtin_prefetch(&thread->cells.cells[MIN(first, thread->cells.count)]);
-    }
 }
 
 guint64
@@ -318,7 +383,7 @@ meter_range_done(gpointer data, ScanThread *scan, guint number, gboolean last, G
 }
 
 const ScanVisitor meter_visitor = {.class_new = meter_class_new,
-                                   .expect = meter_expect,
+                                   .rows = meter_rows,
                                    .event = meter_event,
                                    .range_done = meter_range_done};
 

@@ -23,12 +23,13 @@ op_free(gpointer data)
 }
 
 void
-bill_op_add(BillOp *op, gboolean ok, guint64 cpu_us, guint64 wall_us)
+bill_op_add(BillOp *op, gboolean ok, const gint64 *cpu_us, const gint64 *wall_us, const guint32 *at,
+            guint32 count)
 {
-    op->ok_count += ok;
-    op->failed_count += !ok;
-    histogram_add(op->cpu_us, cpu_us);
-    histogram_add(op->wall_us, wall_us);
+    op->ok_count += ok ? count : 0;
+    op->failed_count += ok ? 0 : count;
+    histogram_add_at(op->cpu_us, cpu_us, at, count);
+    histogram_add_at(op->wall_us, wall_us, at, count);
 }
 
 BillOps *

@@ -17,7 +17,9 @@ typedef struct {
     Histogram *cpu_us;
     Histogram *wall_us;
 } BillOp;
-void bill_op_add(BillOp *op, gboolean ok, guint64 cpu_us, guint64 wall_us);
+/* Adds events: the elements of both arrays at these indices. */
+void bill_op_add(BillOp *op, gboolean ok, const gint64 *cpu_us, const gint64 *wall_us,
+                 const guint32 *at, guint32 count);
 
 typedef struct _BillOps BillOps;
 BillOps *bill_ops_new(void);

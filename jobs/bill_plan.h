@@ -12,6 +12,7 @@ typedef struct {
     const PriceVersion *versions;
     guint version_count;
     guint first_cell;
+    gint whole;  /* the version that is in force all through the period, or -1 */
     gint number; /* the event's number that is summed, or -1: events are counted */
 } BillPlanSku;
 

@@ -8,11 +8,10 @@
 #include "formats/error.h"
 #include "jobs/bill_classes.h"
 #include "jobs/bill_contents.h"
+#include "jobs/bill_groups.h"
 #include "jobs/bill_twins.h"
 
 enum {
-    SOON = 8, /* events ahead */
-    LATER = 16,
     NAMES_MAX_BYTES = 1 << 20, /* of sources kept from range to range */
     SLICE_BITS_MAX = 16,
     TEXT_BYTES = 16 /* of ids that are no 32 hexadecimal digits, a guess for budgets */
@@ -67,7 +66,9 @@ struct _BillRows {
     guint64 *identities; /* of those that are picked */
     guint32 *row_customers, *row_classes, *row_writers;
     guint32 *source_numbers; /* by code */
+    guint32 *seen;           /* rows for the groups */
     guint32 room;
+    BillGroups groups;
     View view;
 };
 
@@ -112,6 +113,8 @@ bill_rows_free(BillRows *rows)
     g_free(rows->row_classes);
     g_free(rows->row_writers);
     g_free(rows->source_numbers);
+    g_free(rows->seen);
+    bill_groups_release(&rows->groups);
     g_free(rows);
 }
 
@@ -140,6 +143,7 @@ make_room(BillRows *rows, guint32 count)
     rows->row_classes = g_renew(guint32, rows->row_classes, rows->room);
     rows->row_writers = g_renew(guint32, rows->row_writers, rows->room);
     rows->source_numbers = g_renew(guint32, rows->source_numbers, rows->room);
+    rows->seen = g_renew(guint32, rows->seen, rows->room);
 }
 
 /* A segment's buckets that have events of the range: from first up to end. */
@@ -286,15 +290,22 @@ row_of(const BillRows *rows, const Share *share, guint64 i)
     return share->filtered ? rows->picked[i] : (guint32)i;
 }
 
+/* Is the row's time that of writers seen, and of ScanRows? */
+static inline gboolean
+is_seen(const BillRows *rows, guint32 row)
+{
+    const ScanConfig *config = rows->whom.config;
+    gint64 time_us = rows->view.times[row];
+
+    return time_us >= config->seen_from_us && time_us < config->seen_to_us;
+}
+
 static void
 see_writers(BillRows *rows, const Share *share)
 {
-    const ScanConfig *config = rows->whom.config;
-
     for (guint32 i = 0; i < share->count; i++) {
         guint32 row = row_of(rows, share, i);
-        gint64 time_us = rows->view.times[row];
-        if (time_us >= config->seen_from_us && time_us < config->seen_to_us)
+        if (is_seen(rows, row))
             bill_writers_see(rows->writers, rows->row_writers[row]);
     }
 }
@@ -331,22 +342,47 @@ visit(BillRows *rows, guint32 row, guint segment, gboolean known, GError **error
     return whom->visitor->event(whom->data, whom->thread, whom->number, &event, error);
 }
 
+/* Gives the visitor so many of rows->seen, by their classes. */
 static gboolean
-visit_all(BillRows *rows, const Share *share, GError **error)
+visit_groups(BillRows *rows, guint32 count, GError **error)
 {
     const BillRowsFor *whom = &rows->whom;
-    gboolean known = is_known(rows, share->segment);
+    guint32 class_count = bill_classes_count(rows->classes);
+    ScanRows group = {
+        .customers = rows->row_customers, .times = rows->view.times, .numbers = rows->view.numbers};
 
-    for (guint32 i = 0; i < share->count; i++) {
-        if (whom->visitor->expect && i + LATER < share->count)
-            whom->visitor->expect(whom->data, whom->number,
-                                  rows->row_customers[row_of(rows, share, i + SOON)],
-                                  rows->row_customers[row_of(rows, share, i + LATER)]);
-        if (!bill_twins_has(rows->twins, share->first + i) &&
-            !visit(rows, row_of(rows, share, i), share->segment, known, error))
+    rows->counts.distinct_count += count;
+    bill_groups_sort(&rows->groups, rows->seen, count, rows->row_classes, class_count);
+    for (guint32 class = 0; class < class_count; class ++) {
+        group.class = bill_classes_get(rows->classes, class);
+        group.rows = bill_groups_get(&rows->groups, class, &group.count);
+        if (group.count > 0 &&
+            !whom->visitor->rows(whom->data, whom->thread, whom->number, &group, error))
             return FALSE;
     }
     return TRUE;
+}
+
+/* Visits those that have no copies. */
+static gboolean
+visit_alone(BillRows *rows, const Share *share, GError **error)
+{
+    gboolean known = is_known(rows, share->segment);
+    gboolean grouped = rows->whom.visitor->rows != NULL;
+    guint64 end = share->first + share->count;
+    guint64 twin = bill_twins_next(rows->twins, share->first, end);
+    guint32 seen_count = 0;
+
+    for (guint64 event = share->first; event < end; event++) {
+        guint32 row = row_of(rows, share, event - share->first);
+        if (event == twin)
+            twin = bill_twins_next(rows->twins, twin + 1, end);
+        else if (grouped && is_seen(rows, row))
+            rows->seen[seen_count++] = row;
+        else if (!visit(rows, row, share->segment, known, error))
+            return FALSE;
+    }
+    return seen_count == 0 || visit_groups(rows, seen_count, error);
 }
 
 static void
@@ -397,7 +433,7 @@ read_share(BillRows *rows, SegmentReader *reader, const Share *share, GError **e
     if (rows->slice > 0)
         return TRUE;
     see_writers(rows, share);
-    return visit_all(rows, share, error);
+    return visit_alone(rows, share, error);
 }
 
 gboolean

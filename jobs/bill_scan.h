@@ -41,6 +41,17 @@ typedef struct {
     guint32 row;
 } ScanEvent;
 
+/* Events of a block and class that have no copies and are within the config's seen_from_us to
+ * seen_to_us. Borrowed during the call; arrays are by row, and as above. */
+typedef struct {
+    const ScanClass *class;
+    const guint32 *rows;
+    guint32 count;
+    const guint32 *customers;
+    const gint64 *times;
+    const gint64 *const *numbers;
+} ScanRows;
+
 typedef struct {
     const char *customer;
     const char *status;
@@ -90,8 +101,9 @@ BillCustomers *scan_customers_steal(ScanThread *thread);
  * and calls of one number come one after the other. */
 typedef struct {
     void (*class_new)(gpointer data, ScanClass *class); /* may be NULL */
-    /* An event of this customer comes soon, and another a little later; may be NULL. */
-    void (*expect)(gpointer data, guint number, guint32 soon, guint32 later);
+    /* For events that it is given instead of event(), many at once; may be NULL. */
+    gboolean (*rows)(gpointer data, ScanThread *thread, guint number, const ScanRows *rows,
+                     GError **error);
     gboolean (*event)(gpointer data, ScanThread *thread, guint number, const ScanEvent *event,
                       GError **error);
     gboolean (*conflict)(gpointer data, guint number, const ScanConflict *conflict,
@@ -111,7 +123,7 @@ typedef struct {
     guint rank;
     guint rank_count;
     gsize memory_bytes;  /* of this rank */
-    gint64 seen_from_us; /* for scan_seen_writers() */
+    gint64 seen_from_us; /* for scan_seen_writers(), and ScanRows */
     gint64 seen_to_us;
     const gboolean *stop; /* set from elsewhere to end early; may be NULL */
 } ScanConfig;

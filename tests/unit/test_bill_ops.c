@@ -4,6 +4,14 @@
 
 #include <criterion/criterion.h>
 
+static void
+add(BillOp *op, gboolean ok, gint64 cpu_us, gint64 wall_us)
+{
+    const guint32 at = 0;
+
+    bill_op_add(op, ok, &cpu_us, &wall_us, &at, 1);
+}
+
 static char *
 printed(const BillOps *ops)
 {
@@ -17,10 +25,10 @@ Test(bill_ops, ops_are_printed_by_name_with_percentiles)
 {
     g_autoptr(BillOps) ops = bill_ops_new();
 
-    bill_op_add(bill_ops_find(ops, "resize"), TRUE, 100, 200);
-    bill_op_add(bill_ops_find(ops, "crop"), FALSE, 7, 8);
-    bill_op_add(bill_ops_find(ops, "resize"), FALSE, 50, 60);
-    bill_op_add(bill_ops_find(ops, "resize"), TRUE, 0, 0);
+    add(bill_ops_find(ops, "resize"), TRUE, 100, 200);
+    add(bill_ops_find(ops, "crop"), FALSE, 7, 8);
+    add(bill_ops_find(ops, "resize"), FALSE, 50, 60);
+    add(bill_ops_find(ops, "resize"), TRUE, 0, 0);
     g_autofree char *text = printed(ops);
     /* By nearest rank of 0, 50, 100 and 0, 60, 200. */
     cr_expect_str_eq(
@@ -48,7 +56,7 @@ share(guint part, guint part_count)
     BillOps *ops = bill_ops_new();
 
     for (guint i = part; i < 100000; i += part_count)
-        bill_op_add(bill_ops_find(ops, names[i % 7 % 4]), i % 5 > 0, i * 7919u % 1000003, i);
+        add(bill_ops_find(ops, names[i % 7 % 4]), i % 5 > 0, i * 7919u % 1000003, i);
     return ops;
 }
 
@@ -81,7 +89,7 @@ add_many(BillOps *ops, guint from, guint count)
         g_snprintf(name, sizeof name, "op-%u", i);
         BillOp *op = bill_ops_find(ops, name);
         if (op)
-            bill_op_add(op, TRUE, 1, 1);
+            add(op, TRUE, 1, 1);
     }
 }
 

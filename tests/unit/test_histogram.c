@@ -130,3 +130,22 @@ Test(histogram, merging_parts_is_adding_all)
         cr_assert(
             eq(u64, histogram_percentile(merged, permille), histogram_percentile(whole, permille)));
 }
+
+Test(histogram, adding_some_of_an_array_is_adding_each_of_them)
+{
+    static const gint64 values[] = {0, 255, 256, G_MAXINT64, 77, G_MAXINT64, 77000};
+    static const guint32 at[] = {6, 0, 3, 5, 3, 2};
+    g_autoptr(Histogram) each = histogram_new();
+    g_autoptr(Histogram) some = histogram_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(at); i++)
+        histogram_add(each, (guint64)values[at[i]]);
+    histogram_add_at(some, values, at, 2);
+    histogram_add_at(some, values, at + 2, G_N_ELEMENTS(at) - 2);
+    cr_assert(eq(u64, histogram_count(some), G_N_ELEMENTS(at)));
+    cr_assert(eq(u64, histogram_sum(some), G_MAXUINT64), "three times 2^63 - 1 does not fit");
+    cr_assert(eq(u64, histogram_max(some), G_MAXINT64));
+    for (guint permille = 0; permille <= 1000; permille++)
+        cr_assert(
+            eq(u64, histogram_percentile(some, permille), histogram_percentile(each, permille)));
+}
