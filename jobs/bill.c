@@ -263,6 +263,9 @@ end_files(BillRun *run, gboolean good, GError **error)
     static const char *const names[PART_FILES] = {BILL_LINES, BILL_STATEMENTS, BILL_FOCUS};
 
     for (guint i = 0; i < PART_FILES; i++)
+        if (run->parts[i])
+            bill_file_end(run->parts[i]);
+    for (guint i = 0; i < PART_FILES; i++)
         if (run->parts[i]) {
             GError **where = good ? error : NULL;
             good = close_file(run, g_steal_pointer(&run->parts[i]), names[i], where) && good;

@@ -17,12 +17,15 @@ BillOutput *bill_output_new(const char *bills, GError **error);
 void bill_output_free(BillOutput *output);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BillOutput, bill_output_free)
 
-/* A file that is written piece by piece; pieces are collected, hashed and written by a thread of
- * the file's own. */
+/* A file that is written piece by piece; pieces are collected, and hashed and written by other
+ * threads. To be closed before the output is freed. */
 typedef struct _BillFile BillFile;
 BillFile *bill_output_open(BillOutput *output, const char *name, GError **error);
 void bill_file_write(BillFile *file, const void *bytes, gsize size_bytes);
-/* Waits for the last piece, makes the file durable and takes file.
+/* Nothing more comes; the file is made durable from now on. Several that are ended before one of
+ * them is closed take little longer than one. */
+void bill_file_end(BillFile *file);
+/* Ends the file if it was not, waits until it is durable and takes file.
  * Returns FALSE and the first error of all of it. digest, size_bytes: filled. */
 gboolean bill_file_close(BillFile *file, char digest[SHA256_CHARS + 1], guint64 *size_bytes,
                          GError **error);
