@@ -65,5 +65,8 @@ fingerprint_line(const void *bytes, gsize size_bytes)
 guint64
 fingerprint_seeded(const void *bytes, gsize size_bytes, guint64 seed)
 {
+    /* Vectors are for what is long. */
+    if (size_bytes > XXH3_MIDSIZE_MAX && fingerprint_has_avx2())
+        return fingerprint_seeded_avx2(bytes, size_bytes, seed);
     return XXH3_64bits_withSeed(bytes, size_bytes, seed);
 }

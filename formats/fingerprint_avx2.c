@@ -1,4 +1,4 @@
-/* fingerprint_avx2.c - the one file that is compiled for processors that not everybody has; nothing
+/* fingerprint_avx2.c - compiled for processors that not everybody has, as sha256_ni.c is; nothing
  * of it runs before one was asked whether it is such.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/fingerprint_avx2.h"
@@ -28,6 +28,12 @@ fingerprint_update_avx2(void *state, const void *bytes, gsize size_bytes)
     XXH3_128bits_update(state, bytes, size_bytes);
 }
 
+guint64
+fingerprint_seeded_avx2(const void *bytes, gsize size_bytes, guint64 seed)
+{
+    return XXH3_64bits_withSeed(bytes, size_bytes, seed);
+}
+
 #else
 
 gboolean
@@ -40,6 +46,12 @@ void
 fingerprint_update_avx2(void *state, const void *bytes, gsize size_bytes)
 {
     g_error("no vectors for %p, %p, %" G_GSIZE_FORMAT, state, bytes, size_bytes);
+}
+
+guint64
+fingerprint_seeded_avx2(const void *bytes, gsize size_bytes, guint64 seed)
+{
+    g_error("no vectors for %p, %" G_GSIZE_FORMAT ", %" G_GUINT64_FORMAT, bytes, size_bytes, seed);
 }
 
 #endif

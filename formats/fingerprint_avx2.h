@@ -10,5 +10,7 @@
 gboolean fingerprint_has_avx2(void);
 /* What XXH3_128bits_update() does, if so. state: an XXH3_state_t of the same xxhash.h. */
 void fingerprint_update_avx2(void *state, const void *bytes, gsize size_bytes);
+/* What XXH3_64bits_withSeed() does. */
+guint64 fingerprint_seeded_avx2(const void *bytes, gsize size_bytes, guint64 seed);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "formats/fingerprint.h"
 #include "formats/segment_internal.h"
 
 /* What the table has of a bucket: its count, and each column's size and checksum. */
@@ -18,7 +19,7 @@ segment_checksum_seed(guint bucket, guint column)
 guint64
 segment_checksum(const void *bytes, gsize size_bytes, guint bucket, guint column)
 {
-    return XXH3_64bits_withSeed(bytes, size_bytes, segment_checksum_seed(bucket, column));
+    return fingerprint_seeded(bytes, size_bytes, segment_checksum_seed(bucket, column));
 }
 
 guint64

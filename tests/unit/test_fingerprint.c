@@ -42,3 +42,17 @@ Test(fingerprint, bytes_that_come_in_any_pieces_have_the_digest_of_all)
     fingerprint_free(copy);
     fingerprint_free(fingerprint);
 }
+
+Test(fingerprint, seeded_hashes_are_those_of_the_library)
+{
+    static const gsize sizes[] = {0, 1, 16, 17, 128, 240, 241, 512, 1024, 1025, 65536, BYTES};
+    g_autofree guint8 *bytes = g_malloc(BYTES);
+
+    for (guint i = 0; i < BYTES; i++)
+        bytes[i] = (guint8)(i * 2654435761u >> 13);
+    for (guint64 seed = 0; seed < 3; seed++)
+        for (guint i = 0; i < G_N_ELEMENTS(sizes); i++)
+            cr_expect_eq(fingerprint_seeded(bytes, sizes[i], seed * G_MAXUINT64 / 2),
+                         XXH3_64bits_withSeed(bytes, sizes[i], seed * G_MAXUINT64 / 2),
+                         "%" G_GSIZE_FORMAT, sizes[i]);
+}
