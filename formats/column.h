@@ -56,6 +56,10 @@ void column_put_sequences(ColumnEncoder *encoder, GByteArray *out, const gint64 
  * that there is, with value_count 1. */
 void column_put_texts(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *texts,
                       guint32 count);
+/* Texts that are a prefix of up to COLUMN_PREFIX_MAX_BYTES, which does not end with a digit, and a
+ * number of up to 32 bits without leading zeros; the same bytes as column_put_texts() appends. */
+void column_put_numbered(ColumnEncoder *encoder, GByteArray *out, const char *prefix,
+                         const gint64 *numbers, guint32 count);
 /* Texts of USAGE_ID_CHARS hexadecimal digits, from the COLUMN_ID_BYTES bytes that each tells. */
 void column_put_ids(GByteArray *out, const guint8 *bytes, guint32 count);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "formats/column_internal.h"
-#include "formats/digits.h"
+#include "formats/column_numbered.h"
 #include "formats/same_bytes.h"
 
 /* The text of event i. */
@@ -53,67 +53,21 @@ typedef struct {
     guint width; /* digits of each, with leading zeros; 0 when none has a leading zero */
 } Numbered;
 
-/* The last eight characters, or as many as there are, in the highest bytes; at least four. */
-static inline guint64
-load_last(const char *text, gsize size)
-{
-    guint32 first = 0;
-    guint32 last = 0;
-
-    if (size >= DIGITS_AT_ONCE)
-        return digits_load(text + size - DIGITS_AT_ONCE);
-    memcpy(&first, text, sizeof first);
-    memcpy(&last, text + size - sizeof last, sizeof last);
-    return ((guint64)GUINT32_FROM_LE(last) << 32 | (guint64)GUINT32_FROM_LE(first)
-                                                       << (8 * (DIGITS_AT_ONCE - size))) ^
-           DIGITS_EACH('0');
-}
-
-/* Reads the number behind a prefix. */
-static inline gboolean
-read_number(const char *text, gsize text_size, gsize prefix, guint width, guint64 *number)
-{
-    const char *digits = text + prefix;
-    gsize size = text_size - prefix;
-    guint64 value = 0;
-
-    if (size == 0 || size > COLUMN_DIGITS_MAX ||
-        (width > 0 ? size != width : size > 1 && *digits == '0'))
-        return FALSE;
-    if (size <= DIGITS_AT_ONCE && text_size >= sizeof(guint32)) {
-        guint others = 8 * (guint)(DIGITS_AT_ONCE - size);
-        guint64 word = load_last(text, text_size) >> others << others;
-        *number = digits_value(word);
-        return digits_count(word) == DIGITS_AT_ONCE;
-    }
-    for (gsize i = 0; i < size; i++) {
-        guint digit = (guint)(digits[i] - '0');
-        if (digit > 9)
-            return FALSE;
-        value = 10 * value + digit;
-    }
-    *number = value;
-    return TRUE;
-}
-
 /* Reads the numbers with what the first text suggests as prefix. */
 static gboolean
 read_numbered(const SegmentTexts *texts, guint32 count, Numbered *numbered, guint64 *numbers)
 {
     guint32 first_size = 0;
     const char *first = text_at(texts, 0, &first_size);
-    gsize prefix = first_size;
+    gsize prefix = column_numbered_prefix(first, first_size);
 
-    while (prefix > 0 && first_size - prefix < COLUMN_DIGITS_MAX &&
-           g_ascii_isdigit(first[prefix - 1]))
-        prefix--;
     if (prefix > COLUMN_PREFIX_MAX_BYTES)
         return FALSE;
     for (guint32 i = 0; i < count; i++) {
         guint32 size = 0;
         const char *text = text_at(texts, i, &size);
         if (size < prefix || !same_bytes(text, first, prefix) ||
-            !read_number(text, size, prefix, numbered->width, &numbers[i]))
+            !column_numbered_read(text, size, prefix, numbered->width, &numbers[i]))
             return FALSE;
     }
     numbered->prefix_size = prefix;
@@ -137,14 +91,12 @@ find_numbered(const SegmentTexts *texts, guint32 count, Numbered *numbered, guin
 }
 
 static void
-put_numbered(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *texts, guint32 count,
-             const Numbered *numbered, const gint64 *numbers)
+put_numbered(ColumnEncoder *encoder, GByteArray *out, const char *prefix, const Numbered *numbered,
+             const gint64 *numbers, guint32 count)
 {
-    guint32 size = 0;
-
     bytes_put_u8(out, COLUMN_NUMBERED);
     bytes_put_u8(out, (guint8)numbered->prefix_size);
-    bytes_put_blob(out, text_at(texts, 0, &size), numbered->prefix_size);
+    bytes_put_blob(out, prefix, numbered->prefix_size);
     bytes_put_u8(out, (guint8)numbered->width);
     column_put_rising(encoder, out, numbers, count);
 }
@@ -245,7 +197,8 @@ put_list(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *texts, gui
     guint32 size = 0;
 
     if (find_numbered(texts, count, &numbered, numbers))
-        put_numbered(encoder, out, texts, count, &numbered, (const gint64 *)numbers);
+        put_numbered(encoder, out, text_at(texts, 0, &size), &numbered, (const gint64 *)numbers,
+                     count);
     else if (find_pattern(texts, count, pattern, &size))
         put_hex(out, texts, count, pattern, size);
     else
@@ -274,4 +227,26 @@ column_put_texts(ColumnEncoder *encoder, GByteArray *out, const SegmentTexts *te
         encoder->numbers[i] = texts->codes[i];
     column_put_planes(encoder, out, encoder->numbers, count,
                       column_plane_count(values.value_count - 1));
+}
+
+void
+column_put_numbered(ColumnEncoder *encoder, GByteArray *out, const char *prefix,
+                    const gint64 *numbers, guint32 count)
+{
+    Numbered numbered = {.prefix_size = strlen(prefix)};
+    guint32 i = 0;
+
+    g_assert(numbered.prefix_size <= COLUMN_PREFIX_MAX_BYTES);
+    while (i < count && numbers[i] == numbers[0])
+        i++;
+    if (i < count) {
+        column_encoder_reserve(encoder, count);
+        put_numbered(encoder, out, prefix, &numbered, numbers, count);
+        return;
+    }
+    g_autofree char *text = g_strdup_printf("%s%" G_GINT64_FORMAT, prefix, numbers[0]);
+    const char *const value = text;
+    const guint32 size = (guint32)strlen(text);
+    const SegmentTexts texts = {.value_count = 1, .values = &value, .size_bytes = &size};
+    column_put_texts(encoder, out, &texts, count);
 }

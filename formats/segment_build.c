@@ -1,196 +1,12 @@
 /* segment_build.c - events on their way into a segment: copied once, into rows of a fixed size.
  * Parsing threads fill builders of their own; to join them is to move lists of chunks. Only
- * segment_builder_finish() sorts events into buckets and texts into tables of the whole segment.
+ * segment_builder_finish() makes buckets of all chunks' parts, and tables of all chunks' texts.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "formats/column_numbered.h"
+#include "formats/same_bytes.h"
 #include "formats/segment_internal.h"
-
-enum {
-    HEAP_MIN_BYTES = 4 << 10,
-    HEAP_MAX_BYTES = 64 << 20, /* of a chunk; then the next begins */
-    HEAP_KEPT_BYTES = 256 << 10,
-    EMPTY_BYTES = sizeof(guint32) + 1,
-    COPIES_BLOCK_BYTES = 16 << 10,
-    SPARE_GROUPS_MAX = 512
-};
-
-/* Groups that no builder has now, at most SPARE_GROUPS_MAX of about 380 KB. Memory that goes back
- * to the system and comes again costs more than filling it does. */
-static GMutex spare_lock;
-static SegmentGroup *spare_groups[SPARE_GROUPS_MAX];
-static guint spare_count;
-
-static SegmentGroup *
-group_new(void)
-{
-    SegmentGroup *group = NULL;
-
-    g_mutex_lock(&spare_lock);
-    if (spare_count > 0)
-        group = spare_groups[--spare_count];
-    g_mutex_unlock(&spare_lock);
-    if (!group) {
-        group = g_new(SegmentGroup, 1);
-        group->heap_capacity = HEAP_MIN_BYTES;
-        group->heap = g_malloc0(group->heap_capacity);
-    }
-    group->count = 0;
-    group->heap_size = EMPTY_BYTES;
-    return group;
-}
-
-static void
-group_free(gpointer data)
-{
-    SegmentGroup *group = data;
-    gboolean kept = FALSE;
-
-    g_mutex_lock(&spare_lock);
-    if (spare_count < SPARE_GROUPS_MAX && group->heap_capacity <= HEAP_KEPT_BYTES) {
-        spare_groups[spare_count++] = group;
-        kept = TRUE;
-    }
-    g_mutex_unlock(&spare_lock);
-    if (kept)
-        return;
-    g_free(group->heap);
-    g_free(group);
-}
-
-static SegmentChunk *
-chunk_new(void)
-{
-    SegmentChunk *chunk = g_new0(SegmentChunk, 1);
-
-    chunk->groups = g_ptr_array_new_with_free_func(group_free);
-    chunk->copies = g_string_chunk_new(COPIES_BLOCK_BYTES);
-    chunk->closed = g_array_new(FALSE, FALSE, sizeof(SegmentClosedRun));
-    return chunk;
-}
-
-static void
-chunk_free(gpointer data)
-{
-    SegmentChunk *chunk = data;
-
-    for (guint i = 0; i < SEGMENT_INTERNED; i++)
-        segment_intern_release(&chunk->interned[i]);
-    if (chunk->open)
-        group_free(chunk->open);
-    g_ptr_array_unref(chunk->groups);
-    g_string_chunk_free(chunk->copies);
-    g_array_unref(chunk->closed);
-    g_free(chunk->runs[0]);
-    g_free(chunk->runs[1]);
-    g_free(chunk);
-}
-
-/* Makes room for so many bytes. Returns: where they are in the heap. */
-static guint32
-heap_reserve(SegmentGroup *group, gsize size_bytes)
-{
-    gsize at = group->heap_size;
-
-    g_assert(size_bytes <= HEAP_MAX_BYTES);
-    group->heap_size += size_bytes;
-    if (group->heap_size > group->heap_capacity) {
-        group->heap_capacity = 2 * group->heap_size;
-        group->heap = g_realloc(group->heap, group->heap_capacity);
-    }
-    return (guint32)at;
-}
-
-static guint32
-heap_put_text(SegmentGroup *group, const char *text, guint32 size)
-{
-    if (size == 0)
-        return 0;
-    g_assert(size < HEAP_MAX_BYTES - EMPTY_BYTES);
-    guint32 place = heap_reserve(group, (gsize)size + EMPTY_BYTES);
-    memcpy(group->heap + place, &size, sizeof size);
-    memcpy(group->heap + place + sizeof size, text, (gsize)size + 1);
-    return place;
-}
-
-static guint32
-heap_move(SegmentGroup *to, const SegmentGroup *from, guint32 place, gsize size_bytes)
-{
-    guint32 moved = heap_reserve(to, size_bytes);
-
-    memcpy(to->heap + moved, from->heap + place, size_bytes);
-    return moved;
-}
-
-static guint32
-heap_move_text(SegmentGroup *to, const SegmentGroup *from, guint32 place)
-{
-    guint32 size = 0;
-
-    if (place == 0)
-        return 0;
-    memcpy(&size, from->heap + place, sizeof size);
-    return heap_move(to, from, place, (gsize)size + EMPTY_BYTES);
-}
-
-/* Copies row i of one group to the end of another. */
-static void
-move_row(SegmentGroup *to, const SegmentGroup *from, guint16 i)
-{
-    const SegmentRow *row = &from->rows[i];
-    SegmentRow *moved = &to->rows[to->count];
-
-    *moved = *row;
-    to->keys[to->count] = i;
-    to->subjects[to->count++] = row->codes[SEGMENT_AT_SUBJECT];
-    moved->request = heap_move_text(to, from, row->request);
-    moved->extra = heap_move_text(to, from, row->extra);
-    if (row->wide)
-        moved->counts[0] = heap_move(to, from, row->counts[0], SEGMENT_COUNTS * sizeof(guint64));
-    if (!row->raw_id) {
-        guint32 place = 0;
-        memcpy(&place, row->id, sizeof place);
-        place = heap_move_text(to, from, place);
-        memcpy(moved->id, &place, sizeof place);
-    }
-}
-
-/* Sorts the open group by the top bits of identities. */
-static void
-sort_group(SegmentChunk *chunk)
-{
-    SegmentGroup *open = chunk->open;
-    guint16 next[SEGMENT_GROUP_PARTS + 1] = {0};
-    guint16 order[SEGMENT_GROUP_EVENTS];
-
-    if (!open || open->count == 0)
-        return;
-    SegmentGroup *sorted = group_new();
-    for (guint32 i = 0; i < open->count; i++)
-        next[open->keys[i] + 1]++;
-    for (guint i = 1; i < G_N_ELEMENTS(next); i++)
-        next[i] += next[i - 1];
-    memcpy(sorted->starts, next, sizeof next);
-    for (guint32 i = 0; i < open->count; i++)
-        order[next[open->keys[i]]++] = (guint16)i;
-    for (guint32 i = 0; i < open->count; i++)
-        move_row(sorted, open, order[i]);
-    g_ptr_array_add(chunk->groups, sorted);
-    chunk->heap_bytes += sorted->heap_size;
-    chunk->count += sorted->count;
-    open->count = 0;
-    open->heap_size = EMPTY_BYTES;
-}
-
-void
-segment_builder_sort(SegmentBuilder *builder)
-{
-    if (builder->chunks->len == 0)
-        return;
-    SegmentChunk *chunk = g_ptr_array_index(builder->chunks, builder->chunks->len - 1);
-    sort_group(chunk);
-    g_clear_pointer(&chunk->open, group_free);
-}
 
 #define EACH_BYTE(value) (G_GUINT64_CONSTANT(0x0101010101010101) * (value))
 
@@ -251,72 +67,103 @@ add_run(SegmentChunk *chunk, gboolean is_source, guint32 code, guint64 sequence)
     }
 }
 
-static void
-put_counts(SegmentGroup *group, SegmentRow *row, const UsageEvent *event)
+/* Each of the following writes members of a row, which is in no cache: so nothing of it is read.
+ * Returns: flags. */
+static guint
+put_numbers(SegmentChunk *chunk, SegmentRow *row, const UsageEvent *event)
 {
-    const guint64 counts[SEGMENT_COUNTS] = {event->bytes_in,   event->bytes_out, event->pixels_in,
-                                            event->pixels_out, event->cpu_us,    event->wall_us};
+    const SegmentWide wide = {.counts = {event->bytes_in, event->bytes_out, event->pixels_in,
+                                         event->pixels_out, event->cpu_us, event->wall_us},
+                              .sequence = event->sequence};
     guint64 all = 0;
 
+    row->time_us = event->time_us;
+    row->sequence = (guint32)event->sequence;
     for (guint i = 0; i < SEGMENT_COUNTS; i++) {
-        all |= counts[i];
-        row->counts[i] = (guint32)counts[i];
+        all |= wide.counts[i];
+        row->counts[i] = (guint32)wide.counts[i];
     }
     g_assert(all <= G_MAXINT64);
-    row->wide = all > G_MAXUINT32;
-    if (row->wide) {
-        row->counts[0] = heap_reserve(group, sizeof counts);
-        memcpy(group->heap + row->counts[0], counts, sizeof counts);
-    }
+    if ((all | event->sequence) <= G_MAXUINT32)
+        return 0;
+    row->counts[0] = segment_chunk_put(chunk, &wide, sizeof wide);
+    return SEGMENT_ROW_WIDE;
 }
 
-/* The chunk to add to, with room in its group. */
-static SegmentChunk *
-open_chunk(SegmentBuilder *builder)
+static guint
+put_id(SegmentChunk *chunk, SegmentRow *row, const UsageEvent *event)
 {
-    GPtrArray *chunks = builder->chunks;
-    SegmentChunk *chunk = chunks->len > 0 ? g_ptr_array_index(chunks, chunks->len - 1) : NULL;
-
-    if (chunk && chunk->open && chunk->open->count < SEGMENT_GROUP_EVENTS &&
-        chunk->open->heap_size <= HEAP_MAX_BYTES)
-        return chunk;
-    segment_builder_sort(builder);
-    if (!chunk || chunk->count > SEGMENT_CHUNK_EVENTS - SEGMENT_GROUP_EVENTS ||
-        chunk->heap_bytes > HEAP_MAX_BYTES) {
-        chunk = chunk_new();
-        g_ptr_array_add(chunks, chunk);
-    }
-    chunk->open = group_new();
-    return chunk;
+    if (read_raw_id(event->id, event->sizes.id, row->id))
+        return SEGMENT_ROW_RAW_ID;
+    guint32 place = segment_chunk_put_text(chunk, event->id, event->sizes.id);
+    memcpy(row->id, &place, sizeof place);
+    return 0;
 }
 
-SegmentBuilder *
-segment_builder_new(void)
-{
-    SegmentBuilder *builder = g_new0(SegmentBuilder, 1);
-
-    builder->chunks = g_ptr_array_new_with_free_func(chunk_free);
-    builder->time_max_us = -1;
-    return builder;
-}
-
-void
-segment_builder_free(SegmentBuilder *builder)
-{
-    g_ptr_array_unref(builder->chunks);
-    g_free(builder);
-}
-
-/* Gives the texts that repeat their codes. subject: its key, its slot fetched. */
+/* Takes the prefix of requests from the first event. */
 static void
+find_prefix(SegmentChunk *chunk, const char *request, guint32 size)
+{
+    gsize prefix = column_numbered_prefix(request, size);
+
+    if (prefix > SEGMENT_PREFIX_MAX_BYTES) {
+        chunk->numbered = FALSE;
+        return;
+    }
+    memcpy(chunk->prefix, request, prefix);
+    chunk->prefix_size = (guint32)prefix;
+}
+
+/* Most requests are numbers behind a prefix. */
+static guint
+put_request(SegmentChunk *chunk, SegmentRow *row, const UsageEvent *event)
+{
+    guint32 size = event->sizes.request;
+    guint64 number = 0;
+
+    if (event->sizes.extra == 0 && size > chunk->prefix_size &&
+        same_bytes(event->request, chunk->prefix, chunk->prefix_size) &&
+        column_numbered_read(event->request, size, chunk->prefix_size, 0, &number) &&
+        number <= G_MAXUINT32) {
+        row->request = (guint32)number;
+        return SEGMENT_ROW_NUMBERED;
+    }
+    chunk->numbered = FALSE;
+    row->request = 0;
+    if (size > 0 || event->sizes.extra > 0)
+        row->request = segment_chunk_put_text(chunk, event->request, size);
+    if (event->sizes.extra == 0)
+        return 0;
+    segment_chunk_put_text(chunk, event->extra, event->sizes.extra);
+    return SEGMENT_ROW_EXTRA;
+}
+
+/* Made of the codes, since to read them as bytes of the kind would be to wait until they are
+ * written. */
+static SegmentInternKey
+kind_key(const SegmentKind *kind)
+{
+    const guint16 *codes = kind->codes;
+    guint64 head =
+        codes[0] | (guint64)codes[1] << 16 | (guint64)codes[2] << 32 | (guint64)codes[3] << 48;
+    guint64 tail =
+        codes[4] | (guint64)codes[5] << 16 | (guint64)codes[6] << 32 | (guint64)kind->present << 48;
+
+    return segment_intern_words_key(head, tail, sizeof *kind);
+}
+
+/* Gives the texts that repeat their codes. subject: its key, its slot fetched. Returns: those of
+ * them that are few. */
+static SegmentKind
 put_codes(SegmentChunk *chunk, SegmentRow *row, const UsageEvent *event,
           const SegmentInternKey *subject)
 {
     SegmentIntern *interned = chunk->interned;
     const UsageSizes *sizes = &event->sizes;
+    SegmentKind kind;
 
 #define INTERN(PLACE, FIELD)                                                                       \
-    row->codes[PLACE] =                                                                            \
+    kind.codes[PLACE] =                                                                            \
         (guint16)segment_intern_add(&interned[PLACE], event->FIELD, sizes->FIELD, chunk->copies)
     segment_intern_fetch_entry(&interned[SEGMENT_AT_SUBJECT], subject);
     INTERN(SEGMENT_AT_SOURCE, source);
@@ -327,37 +174,79 @@ put_codes(SegmentChunk *chunk, SegmentRow *row, const UsageEvent *event,
     INTERN(SEGMENT_AT_STATUS, status);
     INTERN(SEGMENT_AT_NODE, node);
 #undef INTERN
-    row->codes[SEGMENT_AT_SUBJECT] = (guint16)segment_intern_find(
-        &interned[SEGMENT_AT_SUBJECT], subject, event->subject, chunk->copies);
+    kind.present = (guint16)event->present;
+    SegmentInternKey key = kind_key(&kind);
+    row->kind =
+        (guint16)segment_intern_find(&chunk->kinds, &key, (const char *)&kind, chunk->copies);
+    row->subject = (guint16)segment_intern_find(&interned[SEGMENT_AT_SUBJECT], subject,
+                                                event->subject, chunk->copies);
+    return kind;
+}
+
+/* The chunk to add to, with room for one event. */
+static SegmentChunk *
+open_chunk(SegmentBuilder *builder)
+{
+    GPtrArray *chunks = builder->chunks;
+    SegmentChunk *chunk = chunks->len > 0 ? g_ptr_array_index(chunks, chunks->len - 1) : NULL;
+
+    if (chunk && segment_chunk_has_room(chunk))
+        return chunk;
+    chunk = segment_chunk_new();
+    g_ptr_array_add(chunks, chunk);
+    return chunk;
+}
+
+/* A row behind those of its part. */
+static SegmentRow *
+add_row(SegmentChunk *chunk, guint64 identity)
+{
+    SegmentPart *part = &chunk->parts[identity >> (64 - SEGMENT_PART_BITS)];
+
+    if (part->count % SEGMENT_BLOCK_ROWS == 0)
+        segment_chunk_add_block(chunk, part);
+    part->count++;
+    SegmentRow *row = part->next++;
+    /* Until the part's turn comes again there is time to bring the next row's line. */
+    __builtin_prefetch(part->next, 1);
+    row->order = (guint16)chunk->count++;
+    return row;
 }
 
 static void
 add_event(SegmentBuilder *builder, const UsageEvent *event, guint64 identity)
 {
     SegmentChunk *chunk = open_chunk(builder);
-    SegmentGroup *group = chunk->open;
-    SegmentRow *row = &group->rows[group->count];
-    const UsageSizes *sizes = &event->sizes;
     /* Subjects are so many that their table is not in the cache. */
-    SegmentInternKey subject = segment_intern_key(event->subject, sizes->subject);
+    SegmentInternKey subject = segment_intern_key(event->subject, event->sizes.subject);
 
     segment_intern_fetch_slot(&chunk->interned[SEGMENT_AT_SUBJECT], &subject);
-    group->keys[group->count++] = (guint16)(identity >> (64 - SEGMENT_GROUP_BITS));
-    row->raw_id = read_raw_id(event->id, sizes->id, row->id);
-    if (!row->raw_id) {
-        guint32 place = heap_put_text(group, event->id, sizes->id);
-        memcpy(row->id, &place, sizeof place);
-    }
-    row->time_us = event->time_us;
-    row->sequence = event->sequence;
-    put_counts(group, row, event);
-    row->request = heap_put_text(group, event->request, sizes->request);
-    row->extra = heap_put_text(group, event->extra, sizes->extra);
-    row->present = (guint16)event->present;
-    put_codes(chunk, row, event, &subject);
-    gboolean is_source = sizes->writer == 0;
-    add_run(chunk, is_source, row->codes[is_source ? SEGMENT_AT_SOURCE : SEGMENT_AT_WRITER],
+    if (chunk->count == 0)
+        find_prefix(chunk, event->request, event->sizes.request);
+    SegmentRow *row = add_row(chunk, identity);
+    row->flags = (guint16)(put_id(chunk, row, event) | put_numbers(chunk, row, event) |
+                           put_request(chunk, row, event));
+    SegmentKind kind = put_codes(chunk, row, event, &subject);
+    gboolean is_source = event->sizes.writer == 0;
+    add_run(chunk, is_source, kind.codes[is_source ? SEGMENT_AT_SOURCE : SEGMENT_AT_WRITER],
             event->sequence);
+}
+
+SegmentBuilder *
+segment_builder_new(void)
+{
+    SegmentBuilder *builder = g_new0(SegmentBuilder, 1);
+
+    builder->chunks = g_ptr_array_new_with_free_func(segment_chunk_free);
+    builder->time_max_us = -1;
+    return builder;
+}
+
+void
+segment_builder_free(SegmentBuilder *builder)
+{
+    g_ptr_array_unref(builder->chunks);
+    g_free(builder);
 }
 
 void
@@ -395,13 +284,11 @@ segment_builder_append(SegmentBuilder *into, SegmentBuilder *from)
         into->time_max_us = first ? from->time_max_us : MAX(into->time_max_us, from->time_max_us);
     }
     g_assert(into != from);
-    segment_builder_sort(into);
-    segment_builder_sort(from);
     g_ptr_array_extend_and_steal(into->chunks, from->chunks);
     into->event_count += from->event_count;
     into->quarantined_count += from->quarantined_count;
     into->identity_sum += from->identity_sum;
-    from->chunks = g_ptr_array_new_with_free_func(chunk_free);
+    from->chunks = g_ptr_array_new_with_free_func(segment_chunk_free);
     segment_builder_clear(from);
 }
 

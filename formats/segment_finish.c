@@ -71,7 +71,11 @@ release_columns(SegmentBucket *bucket)
     }
     for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
         g_free(bucket->numbers[i]);
+    g_free(bucket->numbers[SEGMENT_REQUEST]);
     g_free(bucket->raw_ids);
+    g_free(bucket->rows);
+    g_free(bucket->kinds);
+    g_free(bucket->subjects);
 }
 
 static void
@@ -89,7 +93,11 @@ reserve_columns(SegmentBucket *bucket, guint32 count)
     }
     for (guint i = SEGMENT_TEXTS; i < SEGMENT_COLUMNS; i++)
         bucket->numbers[i] = g_new(gint64, count);
+    bucket->numbers[SEGMENT_REQUEST] = g_new(gint64, count);
     bucket->raw_ids = g_malloc((gsize)count * COLUMN_ID_BYTES);
+    bucket->rows = g_new(const SegmentRow *, count);
+    bucket->kinds = g_new(const SegmentLocalKind *, count);
+    bucket->subjects = g_new(guint32, count);
 }
 
 /* Makes room for any bucket of this segment, and forgets another's. */
@@ -103,6 +111,11 @@ bucket_begin(SegmentBucket *bucket, const SegmentGather *gather)
                     sizeof(SegmentLocal));
         memset(bucket->locals[place], 0, count * sizeof(SegmentLocal));
     }
+    column_grow(&bucket->local_kinds, &bucket->local_kinds_capacity, MAX(1, gather->kinds->len),
+                sizeof(SegmentLocalKind));
+    memset(bucket->local_kinds, 0, gather->kinds->len * sizeof(SegmentLocalKind));
+    column_grow(&bucket->starts, &bucket->starts_capacity, gather->builder->chunks->len + 1,
+                sizeof(guint32));
     /* Where the segment has one text only, they stay so. */
     for (guint i = 0; i < SEGMENT_TEXTS; i++)
         memset(bucket->texts[i].codes, 0, gather->largest * sizeof(guint32));
@@ -114,7 +127,10 @@ bucket_release(SegmentBucket *bucket)
     release_columns(bucket);
     for (guint i = 0; i < SEGMENT_INTERNED; i++)
         g_free(bucket->locals[i]);
+    g_free(bucket->local_kinds);
+    g_free(bucket->starts);
     g_free(bucket->id_texts);
+    g_free(bucket->request_texts);
     *bucket = (SegmentBucket){0};
 }
 
@@ -160,7 +176,7 @@ put_texts(Maker *maker, GByteArray *out, SegmentColumn column)
 }
 
 static void
-put_column(Maker *maker, GByteArray *out, SegmentColumn column)
+put_column(Maker *maker, GByteArray *out, SegmentColumn column, const char *prefix)
 {
     const SegmentBucket *bucket = &maker->bucket;
     const SegmentGatheredTexts *writers = &bucket->texts[SEGMENT_WRITER];
@@ -172,6 +188,8 @@ put_column(Maker *maker, GByteArray *out, SegmentColumn column)
 
     if (column == SEGMENT_ID && bucket->all_raw)
         column_put_ids(out, bucket->raw_ids, bucket->count);
+    else if (column == SEGMENT_REQUEST && prefix)
+        column_put_numbered(&maker->encoder, out, prefix, numbers, bucket->count);
     else if (column < SEGMENT_TEXTS)
         put_texts(maker, out, column);
     else if (column == SEGMENT_TIME)
@@ -192,7 +210,7 @@ put_bucket(Maker *maker, const SegmentGather *gather, guint number, Part *part)
     for (guint column = 0; column < SEGMENT_COLUMNS; column++) {
         guint at = out->len;
         if (maker->bucket.count > 0)
-            put_column(maker, out, (SegmentColumn)column);
+            put_column(maker, out, (SegmentColumn)column, gather->prefix);
         gsize size = out->len - at;
         bytes_put_u32(part->table, (guint32)size);
         bytes_put_u64(part->table, segment_checksum(out->data + at, size, number, column));

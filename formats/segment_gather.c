@@ -1,181 +1,185 @@
-/* segment_gather.c - from a builder's chunks to columns: events come bucket by bucket out of groups
- * in which they are sorted, and texts get one code for the whole segment, then one for the bucket.
- * Nothing here depends on how events came to be in this chunk or that.
- * SPDX-License-Identifier: Apache-2.0 */
+/* segment_gather.c - from a builder's chunks to columns: events come bucket by bucket out of the
+ * chunks' parts, and texts get codes of the bucket. Nothing here depends on how events came to be
+ * in this chunk or that. SPDX-License-Identifier: Apache-2.0 */
 #include "formats/segment_gather.h"
 
 #include <string.h>
 
 enum {
-    BUCKET_EVENTS_MIN = 2048, /* fewer compress badly */
-    LINE_BYTES = 64,
-    FETCH_PARTS = 8
+    WINDOW_EVENTS = 4096,
+    REQUEST_TEXT_BYTES = SEGMENT_PREFIX_MAX_BYTES + 10 + 1 /* with a number of 32 bits, and NUL */
 };
 
-/* Rows of a group, those of one bucket. */
-typedef struct {
-    const SegmentGatherGroup *group;
-    guint start;
-    guint end;
-} Slice;
-
 static const SegmentColumn interned_columns[SEGMENT_INTERNED] = {
-    [SEGMENT_AT_SOURCE] = SEGMENT_SOURCE,   [SEGMENT_AT_TYPE] = SEGMENT_TYPE,
-    [SEGMENT_AT_SUBJECT] = SEGMENT_SUBJECT, [SEGMENT_AT_WRITER] = SEGMENT_WRITER,
-    [SEGMENT_AT_OP] = SEGMENT_OP,           [SEGMENT_AT_FORMAT] = SEGMENT_FORMAT,
-    [SEGMENT_AT_STATUS] = SEGMENT_STATUS,   [SEGMENT_AT_NODE] = SEGMENT_NODE};
+    [SEGMENT_AT_SOURCE] = SEGMENT_SOURCE, [SEGMENT_AT_TYPE] = SEGMENT_TYPE,
+    [SEGMENT_AT_WRITER] = SEGMENT_WRITER, [SEGMENT_AT_OP] = SEGMENT_OP,
+    [SEGMENT_AT_FORMAT] = SEGMENT_FORMAT, [SEGMENT_AT_STATUS] = SEGMENT_STATUS,
+    [SEGMENT_AT_NODE] = SEGMENT_NODE,     [SEGMENT_AT_SUBJECT] = SEGMENT_SUBJECT};
 
-static const SegmentChunk *
-chunk_at(const SegmentGather *gather, guint32 i)
-{
-    return g_ptr_array_index(gather->builder->chunks, i);
-}
-
-/* Gives texts one code for the whole segment. */
-static void
-unify_texts(SegmentGather *gather)
-{
-    guint chunk_count = gather->builder->chunks->len;
-
-    gather->maps = g_new0(guint32 *, (gsize)chunk_count * SEGMENT_INTERNED);
-    for (guint place = 0; place < SEGMENT_INTERNED; place++) {
-        for (guint i = 0; i < chunk_count; i++) {
-            const SegmentIntern *intern = &chunk_at(gather, i)->interned[place];
-            guint32 *map = g_new(guint32, MAX(1, intern->count));
-            segment_intern_unite(&gather->interned[place], intern, map);
-            gather->maps[i * SEGMENT_INTERNED + place] = map;
-        }
-    }
-}
-
-/* Lists the groups, and looks up what their subjects are in the whole segment: of the texts that
- * repeat they are so many that it pays to do it while the chunk's map is in the cache. */
-static void
-list_groups(SegmentGather *gather)
-{
-    gather->groups = g_array_new(FALSE, FALSE, sizeof(SegmentGatherGroup));
-    for (guint i = 0; i < gather->builder->chunks->len; i++) {
-        guint32 *const *maps = gather->maps + (gsize)i * SEGMENT_INTERNED;
-        const guint32 *map = maps[SEGMENT_AT_SUBJECT];
-        const GPtrArray *groups = chunk_at(gather, i)->groups;
-        for (guint k = 0; k < groups->len; k++) {
-            const SegmentGroup *from = g_ptr_array_index(groups, k);
-            SegmentGatherGroup group = {from, maps, g_new(guint32, from->count)};
-            for (guint32 row = 0; row < from->count; row++)
-                group.subjects[row] = map[from->subjects[row]];
-            g_array_append_val(gather->groups, group);
-        }
-    }
-}
-
-static const SegmentGatherGroup *
-group_at(const SegmentGather *gather, guint i)
-{
-    return &g_array_index(gather->groups, SegmentGatherGroup, i);
-}
-
-/* The rows of a group that belong to a bucket; none of the group behind the last. */
-static Slice
-slice_of(const SegmentGather *gather, guint i, guint bucket)
-{
-    guint shift = SEGMENT_GROUP_BITS - gather->bucket_bits;
-
-    if (i >= gather->groups->len)
-        return (Slice){.group = group_at(gather, 0)};
-    const SegmentGatherGroup *group = group_at(gather, i);
-    return (Slice){.group = group,
-                   .start = group->group->starts[bucket << shift],
-                   .end = group->group->starts[(bucket + 1) << shift]};
-}
-
-static guint32
-bucket_events(const SegmentGather *gather, guint bucket)
-{
-    guint32 count = 0;
-
-    for (guint i = 0; i < gather->groups->len; i++) {
-        Slice slice = slice_of(gather, i, bucket);
-        count += slice.end - slice.start;
-    }
-    return count;
-}
-
-void
-segment_gather_init(SegmentGather *gather, SegmentBuilder *builder)
-{
-    *gather = (SegmentGather){.builder = builder};
-    g_assert(builder->event_count <= SEGMENT_EVENTS_MAX);
-    while (gather->bucket_bits < SEGMENT_GROUP_BITS &&
-           builder->event_count >> (gather->bucket_bits + 1) >= BUCKET_EVENTS_MIN)
-        gather->bucket_bits++;
-    segment_builder_sort(builder);
-    unify_texts(gather);
-    list_groups(gather);
-    gather->largest = 1;
-    for (guint bucket = 0; bucket < 1u << gather->bucket_bits; bucket++)
-        gather->largest = MAX(gather->largest, bucket_events(gather, bucket));
-}
-
-void
-segment_gather_release(SegmentGather *gather)
-{
-    for (guint i = 0; i < gather->builder->chunks->len * SEGMENT_INTERNED; i++)
-        g_free(gather->maps[i]);
-    g_free(gather->maps);
-    for (guint i = 0; i < SEGMENT_INTERNED; i++)
-        segment_intern_release(&gather->interned[i]);
-    for (guint i = 0; i < gather->groups->len; i++)
-        g_free(group_at(gather, i)->subjects);
-    g_array_unref(gather->groups);
-}
-
-/* Rows of one group that belong to the bucket at hand, in the order in which they were added. */
+/* How far a part is listed. */
 typedef struct {
-    const SegmentGatherGroup *group;
-    guint count;
-    const SegmentRow *rows[SEGMENT_GROUP_EVENTS];
-} Rows;
+    const SegmentChunk *chunk;
+    const SegmentPart *part;
+    guint32 at; /* of its rows, the one that is next */
+    guint16 block;
+} PartCursor;
+
+/* Returns: the next row of the part, or NULL at its end. */
+static const SegmentRow *
+part_row(const PartCursor *cursor)
+{
+    if (cursor->at == cursor->part->count)
+        return NULL;
+    return &segment_chunk_block(cursor->chunk, cursor->block)[cursor->at % SEGMENT_BLOCK_ROWS];
+}
+
+static void
+part_step(PartCursor *cursor)
+{
+    if (++cursor->at % SEGMENT_BLOCK_ROWS == 0 && cursor->at < cursor->part->count)
+        cursor->block = cursor->chunk->following[cursor->block];
+}
+
+/* Lists the rows of a chunk's parts in the order of events. */
+static void
+list_parts(const SegmentChunk *chunk, guint first, guint part_count, SegmentBucket *bucket)
+{
+    PartCursor cursors[SEGMENT_PARTS];
+    const SegmentRow *window[WINDOW_EVENTS];
+
+    for (guint i = 0; i < part_count; i++)
+        cursors[i] = (PartCursor){.chunk = chunk,
+                                  .part = &chunk->parts[first + i],
+                                  .block = chunk->parts[first + i].first};
+    for (guint32 begin = 0; begin < chunk->count; begin += WINDOW_EVENTS) {
+        memset(window, 0, sizeof window);
+        for (guint i = 0; i < part_count; i++) {
+            const SegmentRow *row = NULL;
+            for (; (row = part_row(&cursors[i])) && row->order - begin < WINDOW_EVENTS;
+                 part_step(&cursors[i]))
+                window[row->order - begin] = row;
+        }
+        for (guint i = 0; i < WINDOW_EVENTS; i++)
+            if (window[i])
+                bucket->rows[bucket->count++] = window[i];
+    }
+}
+
+/* Lists the rows of one part, which are in order. */
+static void
+list_part(const SegmentChunk *chunk, guint number, SegmentBucket *bucket)
+{
+    const SegmentPart *part = &chunk->parts[number];
+    guint16 block = part->first;
+
+    for (guint32 i = 0; i < part->count; block = chunk->following[block]) {
+        const SegmentRow *row = segment_chunk_block(chunk, block);
+        const SegmentRow *end = row + MIN(part->count - i, (guint32)SEGMENT_BLOCK_ROWS);
+        for (; row < end; i++)
+            bucket->rows[bucket->count++] = row++;
+    }
+}
+
+/* Lists the rows of a bucket, chunk by chunk. */
+static void
+list_rows(const SegmentGather *gather, guint number, SegmentBucket *bucket)
+{
+    guint first = 0;
+    guint part_count = segment_gather_parts(gather, number, &first);
+
+    bucket->count = 0;
+    for (guint i = 0; i < segment_gather_chunk_count(gather); i++) {
+        bucket->starts[i] = bucket->count;
+        if (part_count == 1)
+            list_part(segment_gather_chunk(gather, i), first, bucket);
+        else
+            list_parts(segment_gather_chunk(gather, i), first, part_count, bucket);
+    }
+    bucket->starts[segment_gather_chunk_count(gather)] = bucket->count;
+}
+
+/* Rows of one chunk that belong to the bucket at hand. */
+typedef struct {
+    const SegmentChunk *chunk;
+    const guint32 *subject_map;
+    const guint32 *kind_map;
+    guint32 start;
+    guint32 end;
+} Run;
+
+static Run
+run_of(const SegmentGather *gather, const SegmentBucket *bucket, guint chunk)
+{
+    if (chunk >= segment_gather_chunk_count(gather))
+        return (Run){0};
+    return (Run){.chunk = segment_gather_chunk(gather, chunk),
+                 .subject_map = gather->subject_maps[chunk],
+                 .kind_map = gather->kind_maps[chunk],
+                 .start = bucket->starts[chunk],
+                 .end = bucket->starts[chunk + 1]};
+}
+
+/* Brings rows into the cache: one after the other they would be waited for. */
+static void
+fetch_rows(const SegmentBucket *bucket, Run run)
+{
+    for (guint32 i = run.start; i < run.end; i++)
+        __builtin_prefetch(bucket->rows[i]);
+}
+
+/* Looks up who the subjects are, and brings what is known of them in this bucket. */
+static void
+find_subjects(SegmentBucket *bucket, Run run)
+{
+    const SegmentLocal *locals = bucket->locals[SEGMENT_AT_SUBJECT];
+
+    for (guint32 i = run.start; i < run.end; i++) {
+        guint32 code = run.subject_map[bucket->rows[i]->subject];
+        bucket->subjects[i] = code;
+        __builtin_prefetch(&locals[code], 1);
+    }
+}
 
 /* Column by column, as all of the following: the rows are in the cache then, and what is written
  * follows on what was. */
 static void
-gather_numbers(SegmentBucket *bucket, const Rows *from)
+gather_numbers(SegmentBucket *bucket, Run run)
 {
-    gint64 *times = bucket->numbers[SEGMENT_TIME] + bucket->count;
-    gint64 *sequences = bucket->numbers[SEGMENT_SEQUENCE] + bucket->count;
-    gint64 *present = bucket->numbers[SEGMENT_PRESENT] + bucket->count;
+    gint64 *times = bucket->numbers[SEGMENT_TIME];
+    gint64 *sequences = bucket->numbers[SEGMENT_SEQUENCE];
+    gint64 *present = bucket->numbers[SEGMENT_PRESENT];
 
-    for (guint i = 0; i < from->count; i++) {
-        times[i] = from->rows[i]->time_us;
-        sequences[i] = (gint64)from->rows[i]->sequence;
-        present[i] = from->rows[i]->present;
+    for (guint32 i = run.start; i < run.end; i++) {
+        times[i] = bucket->rows[i]->time_us;
+        sequences[i] = bucket->rows[i]->sequence;
+        present[i] = bucket->kinds[i]->present;
     }
 }
 
 static void
-gather_wide(SegmentBucket *bucket, const Rows *from)
+gather_wide(SegmentBucket *bucket, Run run)
 {
-    gint64 *const *counts = &bucket->numbers[SEGMENT_BYTES_IN];
-
-    for (guint i = 0; i < from->count; i++) {
-        const SegmentRow *row = from->rows[i];
-        const char *wide = from->group->group->heap + row->counts[0];
-        for (guint k = 0; k < SEGMENT_COUNTS && row->wide; k++)
-            memcpy(&counts[k][bucket->count + i], wide + k * sizeof(guint64), sizeof(guint64));
+    for (guint32 i = run.start; i < run.end; i++) {
+        const SegmentRow *row = bucket->rows[i];
+        SegmentWide wide;
+        if ((row->flags & SEGMENT_ROW_WIDE) == 0)
+            continue;
+        memcpy(&wide, run.chunk->heap + row->counts[0], sizeof wide);
+        for (guint k = 0; k < SEGMENT_COUNTS; k++)
+            bucket->numbers[SEGMENT_BYTES_IN + k][i] = (gint64)wide.counts[k];
+        bucket->numbers[SEGMENT_SEQUENCE][i] = (gint64)wide.sequence;
     }
 }
 
 static void
-gather_counts(SegmentBucket *bucket, const Rows *from)
+gather_counts(SegmentBucket *bucket, Run run)
 {
-    gint64 *to[SEGMENT_COUNTS];
-    guint any_wide = 0;
+    gint64 *const *to = &bucket->numbers[SEGMENT_BYTES_IN];
+    guint flags = 0;
 
-    for (guint k = 0; k < SEGMENT_COUNTS; k++)
-        to[k] = bucket->numbers[SEGMENT_BYTES_IN + k] + bucket->count;
-    for (guint i = 0; i < from->count; i++) {
-        const SegmentRow *row = from->rows[i];
-        any_wide |= row->wide;
+    for (guint32 i = run.start; i < run.end; i++) {
+        const SegmentRow *row = bucket->rows[i];
+        flags |= row->flags;
         to[0][i] = row->counts[0];
         to[1][i] = row->counts[1];
         to[2][i] = row->counts[2];
@@ -183,116 +187,171 @@ gather_counts(SegmentBucket *bucket, const Rows *from)
         to[4][i] = row->counts[4];
         to[5][i] = row->counts[5];
     }
-    if (any_wide)
-        gather_wide(bucket, from);
+    if ((flags & SEGMENT_ROW_WIDE) != 0)
+        gather_wide(bucket, run);
 }
 
 static void
-gather_text(SegmentGatheredTexts *texts, const SegmentGroup *group, guint32 place, guint32 to)
+set_text(SegmentGatheredTexts *texts, guint32 to, const SegmentChunk *chunk, guint32 place)
 {
-    const char *text = group->heap + place;
+    texts->values[to] = segment_chunk_text(chunk, place, &texts->size_bytes[to]);
+}
 
-    memcpy(&texts->size_bytes[to], text, sizeof(guint32));
-    texts->values[to] = text + sizeof(guint32);
+/* Spells a numbered request. Returns: its size. */
+static guint32
+spell_request(char *to, const SegmentChunk *chunk, guint32 number)
+{
+    char digits[10];
+    guint32 count = 0;
+
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memcpy(to, chunk->prefix, chunk->prefix_size);
+    for (guint32 i = 0; i < count; i++)
+        to[chunk->prefix_size + i] = digits[count - 1 - i];
+    to[chunk->prefix_size + count] = '\0';
+    return chunk->prefix_size + count;
 }
 
 static void
-gather_requests(SegmentBucket *bucket, const Rows *from)
+gather_request_texts(SegmentBucket *bucket, Run run)
 {
-    for (guint i = 0; i < from->count; i++)
-        gather_text(&bucket->texts[SEGMENT_REQUEST], from->group->group, from->rows[i]->request,
-                    bucket->count + i);
+    SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_REQUEST];
+
+    for (guint32 i = run.start; i < run.end; i++) {
+        const SegmentRow *row = bucket->rows[i];
+        if ((row->flags & SEGMENT_ROW_NUMBERED) != 0) {
+            char *text = bucket->request_texts + (gsize)i * REQUEST_TEXT_BYTES;
+            texts->size_bytes[i] = spell_request(text, run.chunk, row->request);
+            texts->values[i] = text;
+        } else {
+            set_text(texts, i, run.chunk, row->request);
+        }
+    }
+}
+
+static void
+gather_requests(const SegmentGather *gather, SegmentBucket *bucket, Run run)
+{
+    gint64 *numbers = bucket->numbers[SEGMENT_REQUEST];
+
+    if (!gather->prefix) {
+        gather_request_texts(bucket, run);
+        return;
+    }
+    for (guint32 i = run.start; i < run.end; i++)
+        numbers[i] = bucket->rows[i]->request;
 }
 
 /* Few events have an extra; as long as none of the bucket has, nothing is gathered. */
 static void
-gather_extras(SegmentBucket *bucket, const Rows *from)
+gather_extras(SegmentBucket *bucket, Run run)
 {
     SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_EXTRA];
-    guint32 any = bucket->has_extra;
+    guint flags = 0;
 
-    for (guint i = 0; i < from->count; i++)
-        any |= from->rows[i]->extra;
-    if (any == 0)
+    for (guint32 i = run.start; i < run.end; i++)
+        flags |= bucket->rows[i]->flags;
+    if ((flags & SEGMENT_ROW_EXTRA) == 0 && !bucket->has_extra)
         return;
-    for (guint32 i = 0; i < bucket->count && !bucket->has_extra; i++) {
-        texts->values[i] = "";
-        texts->size_bytes[i] = 0;
+    for (guint32 i = bucket->has_extra ? run.start : 0; i < run.end; i++) {
+        const SegmentRow *row = bucket->rows[i];
+        guint32 place = 0;
+        guint32 size = 0;
+        if (i >= run.start && (row->flags & SEGMENT_ROW_EXTRA) != 0) {
+            segment_chunk_text(run.chunk, row->request, &size);
+            place = row->request + sizeof size + size + 1;
+        }
+        set_text(texts, i, run.chunk, place);
     }
     bucket->has_extra = TRUE;
-    for (guint i = 0; i < from->count; i++)
-        gather_text(texts, from->group->group, from->rows[i]->extra, bucket->count + i);
 }
 
 /* Raw ids; as long as all of the bucket are, no others. */
 static void
-gather_ids(SegmentBucket *bucket, const Rows *from)
+gather_ids(SegmentBucket *bucket, Run run)
 {
-    guint8 *to = bucket->raw_ids + (gsize)bucket->count * COLUMN_ID_BYTES;
     SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_ID];
-    guint all_raw = TRUE;
+    guint all = SEGMENT_ROW_RAW_ID;
 
-    for (guint i = 0; i < from->count; i++) {
-        memcpy(to + (gsize)i * COLUMN_ID_BYTES, from->rows[i]->id, COLUMN_ID_BYTES);
-        all_raw &= from->rows[i]->raw_id;
+    for (guint32 i = run.start; i < run.end; i++) {
+        memcpy(bucket->raw_ids + (gsize)i * COLUMN_ID_BYTES, bucket->rows[i]->id, COLUMN_ID_BYTES);
+        all &= bucket->rows[i]->flags;
     }
-    if (all_raw && bucket->all_raw)
+    if (all != 0 && bucket->all_raw)
         return;
-    for (guint32 i = 0; i < bucket->count && bucket->all_raw; i++)
-        texts->values[i] = NULL;
-    bucket->all_raw = FALSE;
-    for (guint i = 0; i < from->count; i++) {
+    for (guint32 i = bucket->all_raw ? 0 : run.start; i < run.end; i++) {
         guint32 place = 0;
-        texts->values[bucket->count + i] = NULL;
-        memcpy(&place, from->rows[i]->id, sizeof place);
-        if (!from->rows[i]->raw_id)
-            gather_text(texts, from->group->group, place, bucket->count + i);
+        texts->values[i] = NULL;
+        if (i < run.start || (bucket->rows[i]->flags & SEGMENT_ROW_RAW_ID) != 0)
+            continue;
+        memcpy(&place, bucket->rows[i]->id, sizeof place);
+        set_text(texts, i, run.chunk, place);
     }
+    bucket->all_raw = FALSE;
 }
 
-/* Gives the subjects of some rows their codes within the bucket. Without a branch, since no
- * processor could foretell whether a customer is there for the first time. */
+/* Gives subjects their codes within the bucket. Without a branch, since no processor could foretell
+ * whether a customer is there for the first time. */
 static void
-gather_subjects(SegmentBucket *bucket, const Rows *from, guint32 mark)
+gather_subjects(SegmentBucket *bucket, Run run, guint32 mark)
 {
     SegmentGatheredTexts *texts = &bucket->texts[SEGMENT_SUBJECT];
     SegmentLocal *locals = bucket->locals[SEGMENT_AT_SUBJECT];
-    guint32 *to = texts->codes + bucket->count;
     guint32 value_count = texts->value_count;
 
-    const SegmentRow *first = from->group->group->rows;
-
-    for (guint i = 0; i < from->count; i++) {
-        guint32 code = from->group->subjects[from->rows[i] - first];
+    for (guint32 i = run.start; i < run.end; i++) {
+        guint32 code = bucket->subjects[i];
         guint32 is_new = locals[code].bucket != mark;
-        to[i] = is_new ? value_count : locals[code].code;
-        locals[code] = (SegmentLocal){.bucket = mark, .code = to[i]};
+        texts->codes[i] = is_new ? value_count : locals[code].code;
+        locals[code] = (SegmentLocal){.bucket = mark, .code = texts->codes[i]};
         texts->found[value_count] = code;
         value_count += is_new;
     }
     texts->value_count = value_count;
 }
 
-/* The same for a column of few texts, which after the first rows has nothing new. */
+/* A kind is in the bucket for the first time: its texts may be, too. */
 static void
-gather_interned(SegmentBucket *bucket, const Rows *from, guint32 mark, SegmentInterned place)
+add_kind(const SegmentGather *gather, SegmentBucket *bucket, guint32 kind, guint32 mark)
 {
-    SegmentGatheredTexts *texts = &bucket->texts[interned_columns[place]];
-    SegmentLocal *locals = bucket->locals[place];
-    const guint32 *map = from->group->maps[place];
-    guint32 *to = texts->codes + bucket->count;
+    const SegmentGatherKind *from = &g_array_index(gather->kinds, SegmentGatherKind, kind);
+    SegmentLocalKind *to = &bucket->local_kinds[kind];
 
-    for (guint i = 0; i < from->count; i++) {
-        guint32 code = map[from->rows[i]->codes[place]];
-        if (locals[code].bucket != mark) {
-            locals[code] = (SegmentLocal){.bucket = mark, .code = texts->value_count};
-            texts->found[texts->value_count++] = code;
+    to->bucket = (guint16)mark;
+    to->present = (guint16)from->present;
+    for (guint place = 0; place < SEGMENT_KIND_TEXTS; place++) {
+        SegmentGatheredTexts *texts = &bucket->texts[interned_columns[place]];
+        SegmentLocal *local = &bucket->locals[place][from->codes[place]];
+        if (gather->interned[place].count > 1 && local->bucket != mark) {
+            texts->found[texts->value_count] = from->codes[place];
+            *local = (SegmentLocal){.bucket = mark, .code = texts->value_count++};
         }
-        to[i] = locals[code].code;
+        to->codes[place] = local->code;
     }
 }
 
-/* Looks the values up that gather_interned() has found. */
+static void
+gather_kinds(const SegmentGather *gather, SegmentBucket *bucket, Run run, guint32 mark)
+{
+    for (guint32 i = run.start; i < run.end; i++) {
+        guint32 kind = run.kind_map[bucket->rows[i]->kind];
+        if (bucket->local_kinds[kind].bucket != mark)
+            add_kind(gather, bucket, kind, mark);
+        bucket->kinds[i] = &bucket->local_kinds[kind];
+    }
+    for (guint place = 0; place < SEGMENT_KIND_TEXTS; place++) {
+        guint32 *codes = bucket->texts[interned_columns[place]].codes;
+        if (gather->interned[place].count == 1)
+            continue;
+        for (guint32 i = run.start; i < run.end; i++)
+            codes[i] = bucket->kinds[i]->codes[place];
+    }
+}
+
+/* Looks the values up that were found. */
 static void
 gather_values(const SegmentGather *gather, SegmentBucket *bucket)
 {
@@ -305,31 +364,6 @@ gather_values(const SegmentGather *gather, SegmentBucket *bucket)
             texts->size_bytes[i] = entry->key.size_bytes;
             __builtin_prefetch(entry->text);
         }
-    }
-}
-
-/* Brings a part of the rows of the slice that comes next into the cache: all at once they would
- * have to wait for one another. */
-static void
-fetch_rows(const Slice *next, guint part)
-{
-    const SegmentRow *rows = next->group->group->rows;
-    const char *at = (const char *)&rows[next->start] + (gsize)part * LINE_BYTES;
-    const char *end = (const char *)&rows[next->end];
-
-    for (; at < end; at += FETCH_PARTS * LINE_BYTES)
-        __builtin_prefetch(at);
-}
-
-/* Brings what is found through these rows. */
-static void
-fetch_texts(const SegmentBucket *bucket, const Slice *next)
-{
-    const SegmentLocal *locals = bucket->locals[SEGMENT_AT_SUBJECT];
-
-    for (guint row = next->start; row < next->end; row++) {
-        __builtin_prefetch(&locals[next->group->subjects[row]]);
-        __builtin_prefetch(next->group->group->heap + next->group->group->rows[row].request);
     }
 }
 
@@ -362,73 +396,9 @@ spell_ids(SegmentBucket *bucket)
     }
 }
 
-/* Lists the rows of a slice that is made of several parts, each of which is in order. */
-static void
-merge_parts(const Slice *slice, Rows *rows)
-{
-    const SegmentGroup *group = slice->group->group;
-    guint64 there[SEGMENT_GROUP_EVENTS / 64] = {0};
-    guint16 places[SEGMENT_GROUP_EVENTS];
-
-    for (guint i = slice->start; i < slice->end; i++) {
-        guint16 key = group->keys[i];
-        there[key / 64] |= G_GUINT64_CONSTANT(1) << (key % 64);
-        places[key] = (guint16)i;
-    }
-    for (guint word = 0; word < G_N_ELEMENTS(there); word++)
-        for (guint64 bits = there[word]; bits != 0; bits &= bits - 1)
-            rows->rows[rows->count++] =
-                &group->rows[places[64 * word + (guint)__builtin_ctzll(bits)]];
-}
-
-static void
-list_rows(const SegmentGather *gather, const Slice *slice, Rows *rows)
-{
-    rows->group = slice->group;
-    rows->count = 0;
-    if (gather->bucket_bits < SEGMENT_GROUP_BITS) {
-        merge_parts(slice, rows);
-        return;
-    }
-    for (guint i = slice->start; i < slice->end; i++)
-        rows->rows[rows->count++] = &slice->group->group->rows[i];
-}
-
-static void
-gather_rows(const SegmentGather *gather, SegmentBucket *bucket, const Rows *from, const Slice *next,
-            guint32 mark)
-{
-    guint part = 0;
-
-    gather_numbers(bucket, from);
-    fetch_rows(next, part++);
-    gather_counts(bucket, from);
-    fetch_rows(next, part++);
-    gather_ids(bucket, from);
-    fetch_rows(next, part++);
-    gather_requests(bucket, from);
-    gather_extras(bucket, from);
-    fetch_rows(next, part++);
-    for (SegmentInterned place = 0; place < SEGMENT_INTERNED; place++) {
-        if (gather->interned[place].count == 1)
-            continue;
-        if (place == SEGMENT_AT_SUBJECT)
-            gather_subjects(bucket, from, mark);
-        else
-            gather_interned(bucket, from, mark, place);
-        if (part < FETCH_PARTS)
-            fetch_rows(next, part++);
-    }
-    for (; part < FETCH_PARTS; part++)
-        fetch_rows(next, part);
-    fetch_texts(bucket, next);
-}
-
 void
 segment_gather_bucket(const SegmentGather *gather, guint number, SegmentBucket *bucket)
 {
-    Rows rows;
-
     for (guint place = 0; place < SEGMENT_INTERNED; place++) {
         /* What is the only text of the segment is that of each event: its code is 0. */
         SegmentGatheredTexts *texts = &bucket->texts[interned_columns[place]];
@@ -437,13 +407,25 @@ segment_gather_bucket(const SegmentGather *gather, guint number, SegmentBucket *
     }
     bucket->all_raw = TRUE;
     bucket->has_extra = FALSE;
-    bucket->count = 0;
-    for (guint i = 0; i < gather->groups->len; i++) {
-        Slice slice = slice_of(gather, i, number);
-        Slice next = slice_of(gather, i + 1, number);
-        list_rows(gather, &slice, &rows);
-        gather_rows(gather, bucket, &rows, &next, number + 1);
-        bucket->count += rows.count;
+    list_rows(gather, number, bucket);
+    if (!gather->prefix)
+        bucket->request_texts =
+            g_realloc(bucket->request_texts, (gsize)bucket->capacity * REQUEST_TEXT_BYTES);
+    fetch_rows(bucket, run_of(gather, bucket, 0));
+    find_subjects(bucket, run_of(gather, bucket, 0));
+    fetch_rows(bucket, run_of(gather, bucket, 1));
+    for (guint i = 0; i < segment_gather_chunk_count(gather); i++) {
+        Run run = run_of(gather, bucket, i);
+        fetch_rows(bucket, run_of(gather, bucket, i + 2));
+        find_subjects(bucket, run_of(gather, bucket, i + 1));
+        gather_kinds(gather, bucket, run, number + 1);
+        gather_numbers(bucket, run);
+        gather_counts(bucket, run);
+        gather_ids(bucket, run);
+        gather_requests(gather, bucket, run);
+        gather_extras(bucket, run);
+        if (gather->interned[SEGMENT_AT_SUBJECT].count > 1)
+            gather_subjects(bucket, run, number + 1);
     }
     gather_values(gather, bucket);
     if (!bucket->all_raw)

@@ -20,20 +20,30 @@ typedef struct {
     guint32 value_count;
 } SegmentGatheredTexts;
 
-/* A group, and what its texts are in the whole segment. */
+/* The texts that are few, as codes of the whole segment. */
 typedef struct {
-    const SegmentGroup *group;
-    guint32 *const *maps; /* of its chunk */
-    guint32 *subjects;    /* of its rows, as the whole segment's codes */
-} SegmentGatherGroup;
+    guint32 codes[SEGMENT_KIND_TEXTS];
+    guint32 present;
+} SegmentGatherKind;
+
+/* The same within the bucket at hand. */
+typedef struct {
+    guint16 bucket; /* + 1 */
+    guint16 present;
+    guint32 codes[SEGMENT_KIND_TEXTS];
+} SegmentLocalKind;
 
 typedef struct {
     SegmentBuilder *builder;
     guint bucket_bits;
-    guint32 largest; /* events that any bucket has, at least 1 */
-    GArray *groups;  /* of SegmentGatherGroup: those of all chunks, in the order of events */
+    guint32 largest;                          /* events that any bucket has, at least 1 */
     SegmentIntern interned[SEGMENT_INTERNED]; /* texts that repeat, of the whole segment */
-    guint32 **maps; /* [chunk * SEGMENT_INTERNED + place]: the chunk's codes as interned's */
+    SegmentIntern kinds_found;                /* each as a text: the bytes of its kind */
+    GArray *kinds;                            /* of SegmentGatherKind */
+    GStringChunk *copies;
+    guint32 **subject_maps; /* [chunk]: its codes as interned's */
+    guint32 **kind_maps;    /* and its kinds as those of the whole segment */
+    const char *prefix;     /* of all requests, when they are numbered; else NULL */
 } SegmentGather;
 
 /* The events of a bucket as columns, in memory that is used again from bucket to bucket, and from
@@ -41,15 +51,45 @@ typedef struct {
 typedef struct {
     guint32 count;    /* of events */
     guint32 capacity; /* of each of the following */
+    const SegmentRow **rows;
+    const SegmentLocalKind **kinds;
+    guint32 *subjects; /* as codes of the whole segment */
     SegmentGatheredTexts texts[SEGMENT_TEXTS];
-    gint64 *numbers[SEGMENT_COLUMNS]; /* those of numbers */
+    gint64 *numbers[SEGMENT_COLUMNS]; /* those of numbers; and of requests */
     guint8 *raw_ids;
-    gboolean all_raw;   /* else ids are in texts */
-    gboolean has_extra; /* else none of the events has one, and texts are not set */
-    char *id_texts;     /* of raw ids that lie beside others */
+    gboolean all_raw;    /* else ids are in texts */
+    gboolean has_extra;  /* else none of the events has one, and texts are not set */
+    char *id_texts;      /* of raw ids that lie beside others */
+    char *request_texts; /* of numbered requests that do */
     SegmentLocal *locals[SEGMENT_INTERNED]; /* by code of the whole segment */
     gsize locals_capacity[SEGMENT_INTERNED];
+    SegmentLocalKind *local_kinds; /* by kind of the whole segment */
+    gsize local_kinds_capacity;
+    guint32 *starts; /* where each chunk's events begin; and behind the last */
+    gsize starts_capacity;
 } SegmentBucket;
+
+static inline guint
+segment_gather_chunk_count(const SegmentGather *gather)
+{
+    return gather->builder->chunks->len;
+}
+
+static inline const SegmentChunk *
+segment_gather_chunk(const SegmentGather *gather, guint i)
+{
+    return g_ptr_array_index(gather->builder->chunks, i);
+}
+
+/* The parts of chunks that make a bucket: how many, and the first of them. */
+static inline guint
+segment_gather_parts(const SegmentGather *gather, guint bucket, guint *first)
+{
+    guint shift = SEGMENT_PART_BITS - gather->bucket_bits;
+
+    *first = bucket << shift;
+    return 1u << shift;
+}
 
 /* builder: borrowed, and not to be changed until segment_gather_release(). */
 void segment_gather_init(SegmentGather *gather, SegmentBuilder *builder);

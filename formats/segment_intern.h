@@ -56,6 +56,18 @@ segment_intern_load(const char *text)
     return word;
 }
 
+/* The key of a short text that head and tail tell. */
+static inline SegmentInternKey
+segment_intern_words_key(guint64 head, guint64 tail, guint32 size_bytes)
+{
+    /* Any odd numbers will do whose bits look random; these are digits of the golden ratio and of
+     * the square root of 2. */
+    unsigned __int128 product = (unsigned __int128)(head ^ G_GUINT64_CONSTANT(0x9e3779b97f4a7c15)) *
+                                (tail ^ (G_GUINT64_CONSTANT(0x6a09e667f3bcc909) + size_bytes));
+    guint64 folded = (guint64)product ^ (guint64)(product >> 64);
+    return (SegmentInternKey){head, tail, size_bytes, (guint32)(folded ^ folded >> 32)};
+}
+
 /* The key of a text of any size. */
 static inline SegmentInternKey
 segment_intern_key(const char *text, guint32 size_bytes)
@@ -76,12 +88,7 @@ segment_intern_key(const char *text, guint32 size_bytes)
         head = (guint64)(guchar)text[0] << 16 | (guint64)(guchar)text[size_bytes / 2] << 8 |
                (guchar)text[size_bytes - 1];
     }
-    /* Any odd numbers will do whose bits look random; these are digits of the golden ratio and of
-     * the square root of 2. */
-    unsigned __int128 product = (unsigned __int128)(head ^ G_GUINT64_CONSTANT(0x9e3779b97f4a7c15)) *
-                                (tail ^ (G_GUINT64_CONSTANT(0x6a09e667f3bcc909) + size_bytes));
-    guint64 folded = (guint64)product ^ (guint64)(product >> 64);
-    return (SegmentInternKey){head, tail, size_bytes, (guint32)(folded ^ folded >> 32)};
+    return segment_intern_words_key(head, tail, size_bytes);
 }
 
 /* Brings into the cache what segment_intern_find() begins with; then, when that is there, what it

@@ -237,6 +237,42 @@ Test(column_texts, numbers_of_every_length_come_back)
     }
 }
 
+/* Puts the same column once by its texts, once by its numbers: 0, step, 2 * step, … */
+static void
+expect_numbered(const char *prefix, guint32 step, guint32 count)
+{
+    g_autoptr(Columns) columns = columns_new();
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    gint64 numbers[COUNT_MAX];
+    guint32 sizes[COUNT_MAX];
+
+    for (guint32 i = 0; i < count; i++) {
+        numbers[i] = (gint64)i * step;
+        add(columns, "%s%" G_GINT64_FORMAT, prefix, numbers[i]);
+        sizes[i] = (guint32)strlen(g_ptr_array_index(columns->texts, i));
+    }
+    const SegmentTexts texts = {.value_count = count,
+                                .values = (const char *const *)columns->texts->pdata,
+                                .size_bytes = sizes};
+    column_put_texts(&columns->encoder, columns->out, &texts, count);
+    column_put_numbered(&columns->encoder, out, prefix, numbers, count);
+    cr_assert_eq(out->len, columns->out->len);
+    cr_assert_arr_eq(out->data, columns->out->data, out->len);
+}
+
+Test(column_texts, numbers_behind_a_prefix_are_the_same_bytes_as_their_texts)
+{
+    static const char *const prefixes[] = {"", "r-", "\xc3\xa4"};
+    static const guint32 steps[] = {0, 1, 3, 1000003};
+
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+        for (guint k = 0; k < G_N_ELEMENTS(steps); k++) {
+            expect_numbered(prefixes[i], steps[k], 1);
+            expect_numbered(prefixes[i], steps[k], COUNT_MAX);
+        }
+    }
+}
+
 Test(column_texts, what_only_looks_like_a_number_comes_back)
 {
     static const char *const odd[] = {"r-007", "r-",  "r-1x", "r-99999999999999999999", "r-0",

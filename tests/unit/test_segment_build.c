@@ -128,9 +128,13 @@ Test(segment_build, odd_events_among_others_survive)
     expect_survival(events, COUNT);
 }
 
-/* Builds from COUNT events, joined from builders of so many each. Returns: (transfer full). */
+static const char *const regular[] = {NULL};
+
+/* Builds from COUNT events, joined from builders of so many each. requests: those that every 500th
+ * event has in turn, NULL at the end. Returns: (transfer full). */
 static GByteArray *
-build_joined(guint count, guint piece, char name[SEGMENT_NAME_CHARS + 1])
+build_joined(guint count, guint piece, const char *const *requests,
+             char name[SEGMENT_NAME_CHARS + 1])
 {
     g_autoptr(SegmentBuilder) builder = segment_builder_new();
     MadeEvent made;
@@ -139,6 +143,8 @@ build_joined(guint count, guint piece, char name[SEGMENT_NAME_CHARS + 1])
         g_autoptr(SegmentBuilder) part = segment_builder_new();
         for (guint i = begin; i < MIN(begin + piece, count); i++) {
             fixture_event(&made, i);
+            if (i % 500 == 0 && *requests)
+                made.event.request = requests[i / 500 % g_strv_length((char **)requests)];
             add(part, &made.event);
         }
         segment_builder_quarantined(part, 1);
@@ -149,20 +155,37 @@ build_joined(guint count, guint piece, char name[SEGMENT_NAME_CHARS + 1])
     return segment_builder_finish(builder, name);
 }
 
-Test(segment_build, the_bytes_do_not_depend_on_how_builders_were_joined)
+/* Expects the same bytes, whatever builders the events were in before. */
+static void
+expect_same_bytes(const char *const *requests)
 {
     enum { COUNT = 70000 };
     char name[SEGMENT_NAME_CHARS + 1];
     char other_name[SEGMENT_NAME_CHARS + 1];
-    g_autoptr(GByteArray) bytes = build_joined(COUNT, COUNT, name);
+    g_autoptr(GByteArray) bytes = build_joined(COUNT, COUNT, requests, name);
     static const guint pieces[] = {100, 2047, 2048, 2049, 65537};
 
     for (guint i = 0; i < G_N_ELEMENTS(pieces); i++) {
-        g_autoptr(GByteArray) others = build_joined(COUNT, pieces[i], other_name);
+        g_autoptr(GByteArray) others = build_joined(COUNT, pieces[i], requests, other_name);
         cr_assert_eq(others->len, bytes->len);
         cr_assert_arr_eq(others->data, bytes->data, bytes->len);
         cr_assert_str_eq(other_name, name);
     }
+}
+
+Test(segment_build, the_bytes_do_not_depend_on_how_builders_were_joined)
+{
+    expect_same_bytes(regular);
+}
+
+Test(segment_build, requests_of_all_kinds_are_the_same_bytes_in_whatever_builders_they_were)
+{
+    static const char *const odd[] = {"x-17",  "r-4294967295", "r-4294967296", "",           "r-0",
+                                      "r-007", "12",           "r-",           "\xc3\xa4-1", NULL};
+    static const char *const another[] = {"a-prefix-of-more-than-15-bytes-1", NULL};
+
+    expect_same_bytes(odd);
+    expect_same_bytes(another);
 }
 
 Test(segment_build, a_builder_is_as_new_after_it_has_finished)
@@ -235,7 +258,7 @@ Test(segment_build, threads_make_the_parts_in_any_order)
 Test(segment_build, the_name_is_the_sha256_of_the_bytes)
 {
     char name[SEGMENT_NAME_CHARS + 1];
-    g_autoptr(GByteArray) bytes = build_joined(10, 10, name);
+    g_autoptr(GByteArray) bytes = build_joined(10, 10, regular, name);
     g_autofree char *expected =
         g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes->data, bytes->len);
 
@@ -252,7 +275,7 @@ Test(segment_build, buckets_are_as_many_as_leave_2048_events_to_each_but_at_most
     char name[SEGMENT_NAME_CHARS + 1];
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GByteArray) bytes = build_joined(cases[i].count, 5000, name);
+        g_autoptr(GByteArray) bytes = build_joined(cases[i].count, 5000, regular, name);
         g_autoptr(SegmentReader) reader = fixture_open(&scratch, bytes->data, bytes->len, NULL);
         cr_expect_eq(segment_reader_footer(reader)->bucket_bits, cases[i].bits, "%u",
                      cases[i].count);
@@ -265,7 +288,7 @@ Test(segment_build, events_keep_their_order_in_each_of_256_buckets)
     enum { COUNT = 256 * 2048 + 1 };
     g_auto(Scratch) scratch = scratch_new();
     char name[SEGMENT_NAME_CHARS + 1];
-    g_autoptr(GByteArray) bytes = build_joined(COUNT, 20000, name);
+    g_autoptr(GByteArray) bytes = build_joined(COUNT, 20000, regular, name);
     g_autoptr(SegmentReader) reader = fixture_open(&scratch, bytes->data, bytes->len, NULL);
     g_autoptr(SegmentBlock) block = segment_block_new();
     guint64 count = 0;
@@ -309,7 +332,7 @@ Test(segment_build, small_segments_stay_small)
 {
     enum { COUNT = 50000 };
     char name[SEGMENT_NAME_CHARS + 1];
-    g_autoptr(GByteArray) bytes = build_joined(COUNT, COUNT, name);
+    g_autoptr(GByteArray) bytes = build_joined(COUNT, COUNT, regular, name);
 
     cr_expect_lt(bytes->len, COUNT * 46, "%u bytes an event", bytes->len / COUNT);
 }
