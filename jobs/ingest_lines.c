@@ -16,6 +16,9 @@ typedef struct {
     IngestLines *lines;
     GString *scratch; /* of the parser */
     char quoted[INGEST_QUOTED_LINE_BYTES];
+    char source[256]; /* of the event before, and its hash; no bytes when it is longer */
+    guint32 source_bytes;
+    guint64 seed;
     guint64 line;         /* the current one's number */
     guint64 offset_bytes; /* and where it begins in the log */
     guint64 unquoted;     /* bad lines that are counted only, the first of them */
@@ -113,10 +116,25 @@ is_blank(const char *text, gsize size_bytes)
     return i == size_bytes;
 }
 
+/* The hash of the event's source, which is mostly that of the event before. */
+static guint64
+source_seed(Reading *reading, const UsageEvent *event)
+{
+    guint32 size_bytes = event->sizes.source;
+
+    if (size_bytes != reading->source_bytes ||
+        memcmp(event->source, reading->source, size_bytes) != 0) {
+        reading->source_bytes = size_bytes <= sizeof reading->source ? size_bytes : 0;
+        memcpy(reading->source, event->source, reading->source_bytes);
+        reading->seed = usage_source_seed(event->source);
+    }
+    return reading->seed;
+}
+
 static void
 add_event(Reading *reading, const UsageEvent *event)
 {
-    guint64 seed = usage_source_seed(event->source);
+    guint64 seed = source_seed(reading, event);
     guint64 identity = usage_identity_hash(seed, event->id, event->sizes.id);
 
     segment_builder_add(reading->lines->builder, event, identity);
