@@ -1,5 +1,7 @@
 /* usage_time.c - times of usage events. Every line has one, so days are counted by arithmetic.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "formats/digits.h"
 #include "formats/usage.h"
 #include "formats/usage_internal.h"
@@ -11,10 +13,10 @@
 /* Days from 0000-03-01, from where leap days are the last of their years, to 1970-01-01. */
 #define EPOCH_DAYS   719468
 #define ERA_DAYS     146097 /* 400 years of the Gregorian calendar */
-#define DAYS_MIN     28     /* of a month */
 #define DAY_SECONDS  86400
 #define HOUR_SECONDS 3600
 #define DATE_CHARS   19 /* up to the second */
+#define DAY_CHARS    11 /* up to the "T" */
 
 /* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, year >= 0. */
 static inline gint64
@@ -141,28 +143,46 @@ pair_at(guint64 digits, guint k)
     return digits_pairs(digits) >> (8 * k) & 0xff;
 }
 
-gboolean
-usage_parse_printed_time(const char *text, gint64 *time_us)
+/* A day, up to the "T". */
+typedef struct {
+    char text[DAY_CHARS + 1];
+    gint64 seconds;
+} Day;
+
+static gboolean
+parse_day(const char *text, Day *parsed)
 {
     guint64 bad = 0;
     guint64 date = load_as(text, "0000-00-", &bad);
-    guint64 clock = load_as(text + 8, "00T00:00", &bad);
-    guint64 second = load_as(text + 16, ":00.0000", &bad);
-    guint64 rest = load_as(text + 19, ".000000Z", &bad);
+    guint64 rest = load_as(text + 3, "0-00-00T", &bad);
     guint year = pair_at(date, 0) * 100 + pair_at(date, 2);
     guint month = pair_at(date, 5);
-    guint day = pair_at(clock, 0);
-    guint hour = pair_at(clock, 3);
-    guint minute = pair_at(clock, 6);
-    guint seconds = pair_at(second, 1);
+    guint day = pair_at(rest, 5);
 
-    if (bad || year < 1 || month < 1 || month > 12 || day < 1 ||
-        (day > DAYS_MIN && day > days_in_month(year, month)) || hour > 23 || minute > 59 ||
-        seconds > 59)
+    if (bad || year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return FALSE;
-    gint64 all_seconds =
-        days_of(year, month, day) * DAY_SECONDS + hour * HOUR_SECONDS + minute * 60 + seconds;
-    *time_us = all_seconds * G_USEC_PER_SEC + (gint64)digits_value(rest << 8);
+    memcpy(parsed->text, text, DAY_CHARS);
+    parsed->seconds = days_of(year, month, day) * DAY_SECONDS;
+    return TRUE;
+}
+
+gboolean
+usage_parse_printed_time(const char *text, gint64 *time_us)
+{
+    /* The day of the line before is mostly that of this one. */
+    static _Thread_local Day day = {.text = "1970-01-01T", .seconds = 0};
+    guint64 bad = 0;
+    guint64 clock = load_as(text + DAY_CHARS, "00:00:00", &bad);
+    guint64 fraction = load_as(text + DAY_CHARS + DIGITS_AT_ONCE, ".000000Z", &bad);
+    guint hour = pair_at(clock, 0);
+    guint minute = pair_at(clock, 3);
+    guint second = pair_at(clock, 6);
+
+    if (bad || hour > 23 || minute > 59 || second > 59 ||
+        (memcmp(text, day.text, DAY_CHARS) != 0 && !parse_day(text, &day)))
+        return FALSE;
+    gint64 seconds = day.seconds + hour * HOUR_SECONDS + minute * 60 + second;
+    *time_us = seconds * G_USEC_PER_SEC + (gint64)digits_value(fraction << 8);
     return TRUE;
 }
 
