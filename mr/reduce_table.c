@@ -100,9 +100,6 @@ reduce_table_new(int rank, int size, guint sum_count, gsize memory_bytes)
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table->memory == MAP_FAILED)
         g_error("no room for %zu bytes", table->memory_bytes);
-    /* Records are looked up at random, and most of that time goes into finding pages. */
-    if (table->memory_bytes >= HUGE_MIN_BYTES)
-        madvise(table->memory, table->memory_bytes, MADV_HUGEPAGE);
     reduce_table_clear(table);
     return table;
 }
@@ -246,6 +243,15 @@ put_record(const ReduceTable *table, guint32 at, const void *key, gsize key_size
     return record;
 }
 
+/* Records are looked up at random, and most of that time goes into finding pages. As long as they
+ * come in order, large ones would only be slower to get. */
+static void
+use_large_pages(const ReduceTable *table)
+{
+    if (table->memory_bytes >= HUGE_MIN_BYTES)
+        madvise(table->memory, table->memory_bytes, MADV_HUGEPAGE);
+}
+
 /* Appends a record if it is above all that are there. Returns FALSE when it is not, and from then
  * on they come in any order. There is room for it. */
 static gboolean
@@ -256,6 +262,7 @@ append_above(ReduceTable *table, const void *key, gsize key_size_bytes, gsize gr
 
     if (table->count > 0 && !is_above(table, turn, key, key_size_bytes)) {
         table->ascending = FALSE;
+        use_large_pages(table);
         fill_slots(table, table->slot_count);
         return FALSE;
     }
