@@ -1,18 +1,31 @@
 /* sha256.c - SHA-256 by libcrypto; openssl/ is included here only.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Its plain calls are marked as old, but have no successor that is as quick for single blocks, or
- * lets blocks be added by other means. */
+/* Its plain calls for single blocks are marked as old, but have no successor that is as quick. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "formats/sha256.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
-#include "formats/sha256_ni.h"
-
 struct _Sha256 {
-    SHA256_CTX context;
+    EVP_MD_CTX *context;
 };
+
+/* Looked up once: libcrypto 3 would search its providers anew for each digest. */
+static const EVP_MD *
+algorithm(void)
+{
+    static gsize once;
+    static EVP_MD *found;
+
+    if (g_once_init_enter(&once)) {
+        found = EVP_MD_fetch(NULL, "SHA256", NULL);
+        g_once_init_leave(&once, 1);
+    }
+    g_assert(found);
+    return found;
+}
 
 void
 sha256_print(const guint8 digest[SHA256_BYTES], char hex[SHA256_CHARS + 1])
@@ -50,7 +63,7 @@ sha256_hex(const void *bytes, gsize size_bytes, char hex[SHA256_CHARS + 1])
 static void
 begin(Sha256 *sha256)
 {
-    int done = SHA256_Init(&sha256->context);
+    int done = EVP_DigestInit_ex(sha256->context, algorithm(), NULL);
     g_assert(done == 1);
 }
 
@@ -59,6 +72,8 @@ sha256_new(void)
 {
     Sha256 *sha256 = g_new0(Sha256, 1);
 
+    sha256->context = EVP_MD_CTX_new();
+    g_assert(sha256->context);
     begin(sha256);
     return sha256;
 }
@@ -66,50 +81,22 @@ sha256_new(void)
 void
 sha256_free(Sha256 *sha256)
 {
+    EVP_MD_CTX_free(sha256->context);
     g_free(sha256);
 }
 
 void
 sha256_add(Sha256 *sha256, const void *bytes, gsize size_bytes)
 {
-    int done = SHA256_Update(&sha256->context, bytes, size_bytes);
+    int done = EVP_DigestUpdate(sha256->context, bytes, size_bytes);
     g_assert(done == 1);
-}
-
-/* Counts bytes that have been hashed, as the standard wants them at the end: in bits. */
-static void
-count_bytes(SHA256_CTX *context, guint64 size_bytes)
-{
-    guint64 bits = ((guint64)context->Nh << 32 | context->Nl) + size_bytes * 8;
-
-    context->Nl = (guint32)bits;
-    context->Nh = (guint32)(bits >> 32);
-}
-
-void
-sha256_add_two(Sha256 *first, const void *first_bytes, Sha256 *second, const void *second_bytes,
-               gsize size_bytes)
-{
-    gsize block_count = size_bytes / SHA256_BLOCK_BYTES;
-    gsize done_bytes = 0;
-
-    /* num: how much of a block has come already */
-    if (first->context.num == 0 && second->context.num == 0 && sha256_has_ni()) {
-        sha256_add_blocks_ni(first->context.h, first_bytes, second->context.h, second_bytes,
-                             block_count);
-        done_bytes = block_count * SHA256_BLOCK_BYTES;
-        count_bytes(&first->context, done_bytes);
-        count_bytes(&second->context, done_bytes);
-    }
-    sha256_add(first, (const guint8 *)first_bytes + done_bytes, size_bytes - done_bytes);
-    sha256_add(second, (const guint8 *)second_bytes + done_bytes, size_bytes - done_bytes);
 }
 
 void
 sha256_finish(Sha256 *sha256, char hex[SHA256_CHARS + 1])
 {
     guint8 digest[SHA256_BYTES];
-    int done = SHA256_Final(digest, &sha256->context);
+    int done = EVP_DigestFinal_ex(sha256->context, digest, NULL);
 
     g_assert(done == 1);
     sha256_print(digest, hex);

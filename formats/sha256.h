@@ -23,10 +23,6 @@ Sha256 *sha256_new(void);
 void sha256_free(Sha256 *sha256);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sha256, sha256_free)
 void sha256_add(Sha256 *sha256, const void *bytes, gsize size_bytes);
-/* Adds as many bytes to another one, too: half as much again as one of them takes, where the
- * processor can and whole blocks of 64 bytes have been added before, and so come here. */
-void sha256_add_two(Sha256 *first, const void *first_bytes, Sha256 *second,
-                    const void *second_bytes, gsize size_bytes);
 /* Writes the digest of all that was added, and begins anew. */
 void sha256_finish(Sha256 *sha256, char hex[SHA256_CHARS + 1]);
 

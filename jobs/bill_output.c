@@ -1,6 +1,5 @@
 /* bill_output.c - writes a run's files. Hashing and writing hundreds of megabytes takes as long as
- * rating them, so that other threads do it: one hashes the pieces of all files, those of two at
- * once where it can, and each file has one that writes. Whole pieces go past the page cache.
+ * rating them, so that each file has a thread that does both. Whole pieces go past the page cache.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/bill_output.h"
 
@@ -34,13 +33,9 @@ struct _BillOutput {
     char *temporary; /* the folder's name for now */
     int fd;
     gboolean published;
-    GThread *hasher;
-    GMutex lock;      /* also of the files' queues */
-    GCond come;       /* for the hasher */
-    GPtrArray *files; /* that are open; borrowed */
+    GMutex lock; /* also of the files' queues */
     GPtrArray *blocks;
     GQueue idle; /* pieces of blocks that can be used again */
-    gboolean ended;
 };
 
 struct _BillFile {
@@ -50,8 +45,7 @@ struct _BillFile {
     Piece *piece; /* being filled; NULL before the first byte */
     GThread *thread;
     GCond changed;
-    GQueue pieces; /* to be hashed; all but the last are full */
-    GQueue hashed; /* to be written */
+    GQueue pieces; /* to be hashed and written; all but the last are full */
     guint under_way;
     gboolean ended;
     guint64 size_bytes;
@@ -90,69 +84,6 @@ sweep(int bills_fd, const char *bills)
     }
 }
 
-static guint
-waiting(const BillFile *file)
-{
-    return file ? file->pieces.length : 0;
-}
-
-/* Chooses up to two files whose next pieces are to be hashed now: those of which most wait. A piece
- * that is the only one waits for that of another file, unless it is the last. */
-static gboolean
-choose_files(const BillOutput *output, BillFile *chosen[2])
-{
-    chosen[0] = chosen[1] = NULL;
-    for (guint i = 0; i < output->files->len; i++) {
-        BillFile *file = output->files->pdata[i];
-        if (waiting(file) > waiting(chosen[0])) {
-            chosen[1] = chosen[0];
-            chosen[0] = file;
-        } else if (waiting(file) > waiting(chosen[1])) {
-            chosen[1] = file;
-        }
-    }
-    return chosen[1] || waiting(chosen[0]) > 1 || (chosen[0] && chosen[0]->ended);
-}
-
-static void
-hash_pieces(BillFile *const files[2], Piece *const pieces[2])
-{
-    gboolean both = pieces[1] && pieces[0]->size_bytes == pieces[1]->size_bytes;
-
-    if (both)
-        sha256_add_two(files[0]->sha256, pieces[0]->bytes, files[1]->sha256, pieces[1]->bytes,
-                       pieces[0]->size_bytes);
-    for (guint i = 0; !both && i < 2 && pieces[i]; i++)
-        sha256_add(files[i]->sha256, pieces[i]->bytes, pieces[i]->size_bytes);
-}
-
-static gpointer
-hash_files(gpointer data)
-{
-    BillOutput *output = data;
-
-    g_mutex_lock(&output->lock);
-    for (;;) {
-        BillFile *files[2];
-        Piece *pieces[2] = {NULL};
-        while (!choose_files(output, files) && !output->ended)
-            g_cond_wait(&output->come, &output->lock);
-        if (output->ended)
-            break;
-        for (guint i = 0; i < 2 && files[i]; i++)
-            pieces[i] = g_queue_pop_head(&files[i]->pieces);
-        g_mutex_unlock(&output->lock);
-        hash_pieces(files, pieces);
-        g_mutex_lock(&output->lock);
-        for (guint i = 0; i < 2 && files[i]; i++) {
-            g_queue_push_tail(&files[i]->hashed, pieces[i]);
-            g_cond_broadcast(&files[i]->changed);
-        }
-    }
-    g_mutex_unlock(&output->lock);
-    return NULL;
-}
-
 BillOutput *
 bill_output_new(const char *bills, GError **error)
 {
@@ -160,12 +91,9 @@ bill_output_new(const char *bills, GError **error)
 
     output->fd = -1;
     output->bills = g_strdup(bills);
-    output->files = g_ptr_array_new();
     output->blocks = g_ptr_array_new_with_free_func(free);
     g_queue_init(&output->idle);
     g_mutex_init(&output->lock);
-    g_cond_init(&output->come);
-    output->hasher = g_thread_new("hash", hash_files, output);
     output->bills_fd = durable_folder_open(bills, TRUE, error);
     if (output->bills_fd < 0)
         return NULL;
@@ -186,17 +114,9 @@ bill_output_new(const char *bills, GError **error)
 void
 bill_output_free(BillOutput *output)
 {
-    g_mutex_lock(&output->lock);
-    output->ended = TRUE;
-    g_cond_signal(&output->come);
-    g_mutex_unlock(&output->lock);
-    g_thread_join(output->hasher);
-    g_assert(output->files->len == 0);
-    g_ptr_array_unref(output->files);
     g_queue_clear_full(&output->idle, g_free);
     g_ptr_array_unref(output->blocks);
     g_mutex_clear(&output->lock);
-    g_cond_clear(&output->come);
     if (output->fd >= 0) {
         if (!output->published)
             remove_folder(output->bills, output->temporary);
@@ -255,6 +175,7 @@ release_piece(BillOutput *output, Piece *piece)
 static void
 write_piece(BillFile *file, const Piece *piece)
 {
+    sha256_add(file->sha256, piece->bytes, piece->size_bytes);
     if (file->error)
         return;
     if (piece->size_bytes == PIECE_BYTES)
@@ -271,7 +192,7 @@ write_pieces(gpointer data)
 
     g_mutex_lock(lock);
     while (file->under_way > 0 || !file->ended) {
-        Piece *piece = g_queue_pop_head(&file->hashed);
+        Piece *piece = g_queue_pop_head(&file->pieces);
         if (!piece) {
             g_cond_wait(&file->changed, lock);
             continue;
@@ -304,10 +225,6 @@ bill_output_open(BillOutput *output, const char *name, GError **error)
     file->sha256 = sha256_new();
     g_cond_init(&file->changed);
     g_queue_init(&file->pieces);
-    g_queue_init(&file->hashed);
-    g_mutex_lock(&output->lock);
-    g_ptr_array_add(output->files, file);
-    g_mutex_unlock(&output->lock);
     file->thread = g_thread_new("output", write_pieces, file);
     return file;
 }
@@ -324,7 +241,6 @@ hand_over(BillFile *file, gboolean last)
         file->under_way++;
     }
     file->ended = last;
-    g_cond_signal(&output->come);
     g_cond_broadcast(&file->changed);
     g_mutex_unlock(&output->lock);
     file->piece = NULL;
@@ -382,9 +298,6 @@ bill_file_close(BillFile *file, char digest[SHA256_CHARS + 1], guint64 *size_byt
     if (!file->ended)
         bill_file_end(file);
     g_thread_join(file->thread);
-    g_mutex_lock(&file->output->lock);
-    g_ptr_array_remove(file->output->files, file);
-    g_mutex_unlock(&file->output->lock);
     sha256_finish(file->sha256, digest);
     *size_bytes = file->size_bytes;
     gboolean good = file->error == NULL;
