@@ -1,4 +1,4 @@
-/* fingerprint_avx2.c - compiled for processors that not everybody has, as sha256_ni.c is; nothing
+/* fingerprint_avx2.c - the one file that is compiled for processors that not everybody has; nothing
  * of it runs before one was asked whether it is such.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "formats/fingerprint_avx2.h"
