@@ -247,13 +247,16 @@ is "$(call GET "/v1/jobs/$cancelled/results") $(problem_code)" '409 not-done' 'a
 
 before=$(find state/jobs -mindepth 1 -maxdepth 1 -name 'j*' | wc -l)
 stop_door
-start_door cut --state state --queue amqp://127.0.0.1:1/ || exit 1
+start_door cut --state state --queue amqp://guest:hush-hush@127.0.0.1:1/ || exit 1
 is "$(submitted images.tar 64x64 -H 'Idempotency-Key: cut') $(problem_code)" '503 queue' \
     'without a queue no job is taken'
 like "$(answer_header retry-after)" '^[0-9]+$' 'come again, it says'
 is "$(find state/jobs -mindepth 1 -maxdepth 1 -name 'j*' | wc -l)" "$before" 'nothing is left of it'
 is "$(call GET "/v1/jobs/$good") $(member .state)" '200 done' 'jobs can still be looked at'
 is "$(curl -s "$url/health/status" | jq -c .queue)" null 'the page is told'
+poll 10 grep -q 'the queue does not answer: 127.0.0.1:1' cut.log
+is "$(grep -c 'does not answer' cut.log)" 1 'the log says it, once'
+is "$(grep -c hush cut.log)" 0 'and no password'
 stop_door
 start_door mended --state state || exit 1
 is "$(submitted images.tar 64x64 -H 'Idempotency-Key: cut')" 202 'its key is good for a retry'

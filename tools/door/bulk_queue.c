@@ -3,6 +3,7 @@
  * asks for it waits for a broker. The same thread tidies up what is too old.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tools/door/bulk_internal.h"
+#include "tools/tool.h"
 
 enum {
     LOOK_US = 2 * G_USEC_PER_SEC,
@@ -13,7 +14,8 @@ struct _BulkQueue {
     Door *door;
     char *where;
     GThread *thread;
-    GMutex mutex; /* guards all below */
+    gboolean is_lost; /* the thread's: as it was told last */
+    GMutex mutex;     /* guards all below */
     GCond cond;
     GPtrArray *idle; /* of Queue, opened with length_max; owns */
     guint length_max;
@@ -77,16 +79,33 @@ bulk_queue_depth(BulkQueue *queue, QueueDepth *depth)
     return known;
 }
 
+/* Tells the operator when that changes whether the queue answers. */
+static void
+tell(BulkQueue *queue, const GError *error)
+{
+    gboolean is_lost = error != NULL;
+
+    if (is_lost == queue->is_lost)
+        return;
+    queue->is_lost = is_lost;
+    if (is_lost)
+        tool_log("the queue does not answer: %s; no jobs are taken until it does", error->message);
+    else
+        tool_log("the queue answers again");
+}
+
 static void
 look(BulkQueue *queue)
 {
+    g_autoptr(GError) error = NULL;
     QueueDepth depth = {0};
     guint length_max = 0;
-    Queue *handle = borrow(queue, &length_max, NULL);
-    gboolean known = handle && queue_depth(handle, &depth, NULL);
+    Queue *handle = borrow(queue, &length_max, &error);
+    gboolean known = handle && queue_depth(handle, &depth, &error);
 
     if (handle)
         give_back(queue, handle, length_max);
+    tell(queue, error);
     g_mutex_lock(&queue->mutex);
     queue->known = known;
     queue->depth = depth;
