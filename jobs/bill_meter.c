@@ -186,9 +186,11 @@ find_places(MeterThread *thread, ScanThread *scan, guint number, Chunk *chunk, G
 {
     const GArray *customers = thread->customers;
 
-    for (guint32 i = 0; i < chunk->count; i++)
-        __builtin_prefetch(
-            &g_array_index(customers, MeterCustomer, chunk->customers[chunk->rows[i]]));
+    for (guint32 i = 0; i < chunk->count; i++) {
+        guint32 customer = chunk->customers[chunk->rows[i]];
+        if (customer < customers->len)
+            __builtin_prefetch(&g_array_index(customers, MeterCustomer, customer));
+    }
     for (guint32 i = 0; i < chunk->count; i++) {
         MeterCustomer *customer = find_customer(thread, scan, chunk->customers[chunk->rows[i]]);
         const BillPlan *plan = thread->plans->pdata[customer->plan];

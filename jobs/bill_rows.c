@@ -368,7 +368,9 @@ static gboolean
 visit_alone(BillRows *rows, const Share *share, GError **error)
 {
     gboolean known = is_known(rows, share->segment);
-    gboolean grouped = rows->whom.visitor->rows != NULL;
+    /* Groups are made by counting classes, which does not pay for fewer events than there are. */
+    gboolean grouped =
+        rows->whom.visitor->rows != NULL && bill_classes_count(rows->classes) <= share->count;
     guint64 end = share->first + share->count;
     guint64 twin = bill_twins_next(rows->twins, share->first, end);
     guint32 seen_count = 0;
