@@ -83,6 +83,9 @@ prepare()
         # The smaller part of a divided cluster stops: it may neither lose nor promise anything.
         echo "cluster_partition_handling = pause_minority"
         echo "net_ticktime = $RABBIT_TICK"
+        # One that starts while another is away asks for its tables again every 5 s, not 30.
+        echo "mnesia_table_loading_retry_timeout = 5000"
+        echo "mnesia_table_loading_retry_limit = 60"
         echo "queue_master_locator = min-masters"
         echo "raft.wal_max_size_bytes = 16000000"
         echo "disk_free_limit.absolute = 50MB"

@@ -127,6 +127,8 @@ wait $!
 is "$? $(wc -l <frozen.put)" '0 200' 'all are confirmed though it stays frozen'
 echo "# the longest took $(took_long frozen.put) s"
 rabbit thaw "$leader"
+# The next fault finds three brokers, or two of them would wait for each other's tables.
+ok "$(await_try "$(rabbit place "$leader")"; echo $?)" 'it takes part again when it is thawed'
 
 # A network that is divided.
 if [ -n "$rabbit_net" ]; then
