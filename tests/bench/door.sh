@@ -5,8 +5,8 @@
 # of ROUNDS rounds; what counts is the median of the ratios of the same round.
 #
 # For orientation, not measured here: what imgproxy's author has published
-# (gist.github.com/DarthSim/9d971d2859f3714a29cf8ce094b3fc55): 9.67 images a second of one JPEG of 36
-# megapixels and 29 MB to 500x500, on four virtual processors of 2019 (c5.xlarge).
+# (gist.github.com/DarthSim/9d971d2859f3714a29cf8ce094b3fc55): 9.67 images a second of one JPEG of
+# 36 megapixels and 29 MB to 500x500, on four virtual processors of 2019 (c5.xlarge).
 #
 # Environment: BUILD (absolute), ROUNDS (3), PERIOD (4 s of each contender), OVERLOAD (60 s), SIDE
 # (320), COPIES of each photograph (4), BENCH_DIR (build/bench), DOOR_PARTS (light images overload
