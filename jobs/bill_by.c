@@ -174,9 +174,8 @@ scan(By *by, Comm *comm, GError **error)
     ScanConfig scan = {.paths = (const char *const *)config->paths->pdata,
                        .segment_count = config->paths->len,
                        .numbers = NUMBERS,
+                       .comm = comm,
                        .thread_count = config->thread_count,
-                       .rank = (guint)comm_rank(comm),
-                       .rank_count = (guint)comm_size(comm),
                        .memory_bytes = config->memory_bytes / 2};
     ScanCounts counts;
 

@@ -134,16 +134,19 @@ scan(const BillExplainConfig *config, const BillFolder *folder, Search *search, 
         stores ? bill_segments_find(stores, folder->inputs->segments, error) : NULL;
     if (!paths)
         return FALSE;
+    Comm *comm = comm_alone();
     ScanConfig scan = {
         .paths = (const char *const *)paths->pdata,
         .segment_count = paths->len,
         .numbers = search->sku->quantity == SEGMENT_COLUMNS ? 0 : 1u << search->sku->quantity,
         .ids = TRUE,
+        .comm = comm,
         .thread_count = config->thread_count,
-        .rank_count = 1,
         .memory_bytes = config->memory_bytes};
     ScanCounts counts;
-    return scan_segments(&scan, &visitor, search, &counts, error);
+    gboolean good = scan_segments(&scan, &visitor, search, &counts, error);
+    comm_close(comm);
+    return good;
 }
 
 static void

@@ -1,6 +1,6 @@
 /* bill_meter_flush.c - the way of sums to the Reduce. On the way, when there is no room for more,
  * each thread sends what it has. At the end each takes a share of the customers, adds up what all
- * of them have of these, and sends it in the order of keys, which spares sorting it.
+ * of them have of these, and sends it in the order that spares sorting it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -10,6 +10,7 @@
 
 /* A customer as one thread has it. */
 typedef struct {
+    guint turn;   /* of who owns the customer's sums */
     guint64 word; /* the beginning of the name */
     const char *name;
     const BillPlan *plan;
@@ -97,7 +98,9 @@ collect(GArray *parts, const MeterThread *thread, guint share, guint share_count
         Part part = {.name = interner_text(names, i),
                      .plan = thread->plans->pdata[customer->plan],
                      .cells = &thread->cells.cells[customer->first_cell]};
-        part.word = merge_word((const guint8 *)part.name, interner_text_size(names, i));
+        guint32 name_bytes = interner_text_size(names, i);
+        part.turn = reduce_turn_of(thread->meter->config.reduce, part.name, name_bytes + 1);
+        part.word = merge_word((const guint8 *)part.name, name_bytes);
         g_array_append_val(parts, part);
     }
 }
@@ -108,6 +111,8 @@ compare_parts(gconstpointer a, gconstpointer b)
     const Part *left = a;
     const Part *right = b;
 
+    if (left->turn != right->turn)
+        return left->turn < right->turn ? -1 : 1;
     if (left->word != right->word)
         return left->word < right->word ? -1 : 1;
     return left->word & 0xff ? strcmp(left->name, right->name) : 0;

@@ -7,6 +7,7 @@
 
 #include "formats/error.h"
 #include "jobs/bill_dedupe.h"
+#include "jobs/bill_ranges.h"
 #include "jobs/bill_rows.h"
 
 enum {
@@ -22,8 +23,8 @@ typedef struct {
     gsize readers_bytes;
     guint range_bits;
     guint64 event_count; /* of all segments */
-    guint next_range;    /* atomic: how many of this rank's are taken */
-    gboolean failed;     /* atomic */
+    BillRanges *ranges;
+    gboolean failed; /* atomic */
     GMutex lock;
     GError *error; /* the first; under lock */
 } Scan;
@@ -270,40 +271,48 @@ run_range(ScanThread *thread, guint64 range, GError **error)
     return end_range(thread, FALSE, error);
 }
 
+/* A range, unless there is a reason not to. */
 static gboolean
-run_ranges(ScanThread *thread, GError **error)
+try_range(ScanThread *thread, guint64 range, GError **error)
+{
+    const Scan *scan = thread->scan;
+
+    if (g_atomic_int_get(&scan->failed))
+        return TRUE;
+    if (scan->config->stop && g_atomic_int_get(scan->config->stop)) {
+        g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED, "interrupted");
+        return FALSE;
+    }
+    return run_range(thread, range, error);
+}
+
+static void
+run_ranges(ScanThread *thread)
 {
     Scan *scan = thread->scan;
-    guint64 range_count = 1ULL << scan->range_bits;
+    GError *error = NULL;
+    guint64 range = 0;
 
-    for (;;) {
-        guint64 taken = (guint)g_atomic_int_add(&scan->next_range, 1);
-        guint64 range = taken * scan->config->rank_count + scan->config->rank;
-        if (range >= range_count)
-            return end_range(thread, TRUE, error);
-        if (g_atomic_int_get(&scan->failed))
-            return TRUE;
-        if (scan->config->stop && g_atomic_int_get(scan->config->stop)) {
-            g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED, "interrupted");
-            return FALSE;
+    while (bill_ranges_take(scan->ranges, &range)) {
+        if (!try_range(thread, range, &error)) {
+            fail(scan, g_steal_pointer(&error));
+            bill_ranges_stop(scan->ranges);
         }
-        if (!run_range(thread, range, error))
-            return FALSE;
+        bill_ranges_done(scan->ranges);
     }
+    if (!g_atomic_int_get(&scan->failed) && !end_range(thread, TRUE, &error))
+        fail(scan, error);
 }
 
 static gpointer
 thread_main(gpointer data)
 {
     ScanThread *thread = data;
-    Scan *scan = thread->scan;
-    GError *error = NULL;
+    const Scan *scan = thread->scan;
 
-    g_assert(scan);
     BillRowsFor whom = {scan->config, scan->visitor, scan->data, thread, thread->number};
     thread->rows = bill_rows_new(&whom);
-    if (!run_ranges(thread, &error))
-        fail(scan, error);
+    run_ranges(thread);
     bill_rows_free(thread->rows);
     return NULL;
 }
@@ -336,24 +345,24 @@ close_segments(Scan *scan)
     g_free(scan->readers);
 }
 
-static void
+/* *Collective.* Returns FALSE when not all ranges were done, on whatever rank. */
+static gboolean
 run_threads(Scan *scan, ScanCounts *counts)
 {
     const ScanConfig *config = scan->config;
     g_autofree ScanThread *threads = g_new0(ScanThread, config->thread_count);
     g_autofree GThread **handles = g_new0(GThread *, config->thread_count);
 
+    scan->ranges = bill_ranges_new(config->comm, 1ULL << scan->range_bits, config->thread_count);
     g_mutex_init(&scan->lock);
     for (guint i = 0; i < config->thread_count; i++) {
         threads[i].scan = scan;
         threads[i].number = i;
-        if (i > 0)
-            handles[i] = g_thread_new("scan", thread_main, &threads[i]);
+        handles[i] = g_thread_new("scan", thread_main, &threads[i]);
     }
-    thread_main(&threads[0]);
+    gboolean whole = bill_ranges_run(scan->ranges);
     for (guint i = 0; i < config->thread_count; i++) {
-        if (handles[i])
-            g_thread_join(handles[i]);
+        g_thread_join(handles[i]);
         counts->read_count += threads[i].counts.read_count;
         counts->distinct_count += threads[i].counts.distinct_count;
         counts->duplicate_count += threads[i].counts.duplicate_count;
@@ -361,6 +370,20 @@ run_threads(Scan *scan, ScanCounts *counts)
         counts->identity_sum += threads[i].counts.identity_sum;
     }
     g_mutex_clear(&scan->lock);
+    bill_ranges_free(scan->ranges);
+    return whole && !scan->error;
+}
+
+/* *Collective.* All ranks cut the identities alike, as the one with the least memory for a thread
+ * needs it. Returns FALSE when one of them has failed. */
+static gboolean
+agree_range_bits(Scan *scan, const Extent *extent, gboolean good)
+{
+    gint64 bits = good ? choose_range_bits(scan, extent) : RANGE_BITS_MAX + 1;
+
+    bits = comm_max(scan->config->comm, bits);
+    scan->range_bits = (guint)bits;
+    return bits <= RANGE_BITS_MAX;
 }
 
 gboolean
@@ -369,16 +392,15 @@ scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer dat
 {
     Scan scan = {.config = config, .visitor = visitor, .data = data};
     Extent extent = {0};
-    gboolean good = open_segments(&scan, &extent, error);
+    gboolean good = open_segments(&scan, &extent, &scan.error);
 
     memset(counts, 0, sizeof *counts);
-    if (good) {
-        scan.range_bits = choose_range_bits(&scan, &extent);
-        run_threads(&scan, counts);
-        good = scan.error == NULL;
-        if (!good)
-            g_propagate_error(error, scan.error);
-    }
+    good = agree_range_bits(&scan, &extent, good) && run_threads(&scan, counts);
     close_segments(&scan);
+    if (!good && !scan.error)
+        g_set_error_literal(&scan.error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
+                            "another rank has failed");
+    if (!good)
+        g_propagate_error(error, scan.error);
     return good;
 }

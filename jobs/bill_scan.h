@@ -2,7 +2,7 @@
  * segments they lie in, and one of them counts. Rules: formats/README.md, "Usage event v1, Copies".
  *
  * The space of identities is cut into 2^n ranges, as many as the memory budget asks for; ranges are
- * spread over ranks and threads, and no event is ever sent anywhere. A range is read twice: first
+ * handed out to ranks and threads, and no event is ever sent anywhere. A range is read twice: first
  * its identities alone, which tell what may have copies (bill_twins.c); then the rest, when all
  * others are visited at once, and only these are kept and compared (bill_dedupe.c).
  * SPDX-License-Identifier: Apache-2.0 */
@@ -13,6 +13,7 @@
 
 #include "formats/segment.h"
 #include "jobs/bill_customers.h"
+#include "mr/comm.h"
 
 #define SCAN_ID_CHARS_MAX 65536 /* what an id can be in a line */
 
@@ -119,17 +120,17 @@ typedef struct {
     const gboolean *known; /* by segment: has a bill been made of it? NULL: of all */
     guint32 numbers;       /* mask of the number columns that events shall have */
     gboolean ids;          /* will scan_print_id() be called? */
+    Comm *comm;            /* of the ranks that share the work */
     guint thread_count;    /* of this rank */
-    guint rank;
-    guint rank_count;
-    gsize memory_bytes;  /* of this rank */
-    gint64 seen_from_us; /* for scan_seen_writers(), and ScanRows */
+    gsize memory_bytes;    /* of this rank */
+    gint64 seen_from_us;   /* for scan_seen_writers(), and ScanRows */
     gint64 seen_to_us;
     const gboolean *stop; /* set from elsewhere to end early; may be NULL */
 } ScanConfig;
 
-/* Local. Scans this rank's share. Returns FALSE and error: of a visitor, or MILLRACE_ERROR_CORRUPT,
- * MILLRACE_ERROR_IO for a segment; MILLRACE_ERROR_INTERRUPTED when stopped. */
+/* *Collective*, in the main thread; visits what this rank gets of the ranges. Returns FALSE on
+ * every rank when one fails, and error: of a visitor, or MILLRACE_ERROR_CORRUPT, MILLRACE_ERROR_IO
+ * for a segment; MILLRACE_ERROR_INTERRUPTED when stopped, or for another rank's. */
 gboolean scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer data,
                        ScanCounts *counts, GError **error);
 

@@ -2,64 +2,112 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "jobs/bill_sums.h"
 
+#include <string.h>
+
 #include "formats/error.h"
 #include "mr/gather.h"
 
-static guint64
-sum_of(Comm *comm, guint64 value)
+/* What is to be summed where it is: modulo 2^64, as hashes are, or 2^128. */
+typedef struct {
+    GPtrArray *words; /* of guint64 */
+    GPtrArray *wides; /* of __int128 */
+} Places;
+
+enum { WIDE_PARTS = 4, PART_BITS = 32 };
+
+static Places
+places_new(void)
 {
-    return (guint64)comm_sum(comm, (gint64)value); /* modulo 2^64, as hashes are summed */
+    return (Places){g_ptr_array_new(), g_ptr_array_new()};
 }
 
-/* A 128-bit sum as four sums of 32 bits. */
-static __int128
-wide_sum_of(Comm *comm, __int128 value)
+static void
+add_wides(Places *places, __int128 *values, guint count)
 {
-    unsigned __int128 bits = (unsigned __int128)value;
+    for (guint i = 0; i < count; i++)
+        g_ptr_array_add(places->wides, &values[i]);
+}
+
+static void
+put_wide(gint64 parts[WIDE_PARTS], __int128 value)
+{
+    for (guint i = 0; i < WIDE_PARTS; i++)
+        parts[i] = (gint64)(guint32)((unsigned __int128)value >> PART_BITS * i);
+}
+
+static __int128
+get_wide(const gint64 parts[WIDE_PARTS])
+{
     unsigned __int128 sum = 0;
 
-    for (guint i = 0; i < 4; i++) {
-        gint64 part = (gint64)(guint32)(bits >> 32 * i);
-        sum += (unsigned __int128)(guint64)comm_sum(comm, part) << 32 * i;
-    }
+    for (guint i = 0; i < WIDE_PARTS; i++)
+        sum += (unsigned __int128)(guint64)parts[i] << PART_BITS * i;
     return (__int128)sum;
+}
+
+/* *Collective.* Sums all places by one message, and forgets them. */
+static void
+places_sum(Places *places, Comm *comm)
+{
+    guint word_count = places->words->len;
+    guint wide_count = places->wides->len;
+    g_autofree gint64 *values = g_new(gint64, word_count + WIDE_PARTS * wide_count);
+    gint64 *parts = values + word_count;
+
+    for (guint i = 0; i < word_count; i++) {
+        const guint64 *word = places->words->pdata[i];
+        values[i] = (gint64)*word;
+    }
+    for (guint i = 0; i < wide_count; i++)
+        put_wide(parts + (gsize)i * WIDE_PARTS, *(__int128 *)places->wides->pdata[i]);
+    comm_sum_each(comm, values, word_count + WIDE_PARTS * wide_count);
+    for (guint i = 0; i < word_count; i++)
+        *(guint64 *)places->words->pdata[i] = (guint64)values[i];
+    for (guint i = 0; i < wide_count; i++)
+        *(__int128 *)places->wides->pdata[i] = get_wide(parts + (gsize)i * WIDE_PARTS);
+    g_ptr_array_unref(places->words);
+    g_ptr_array_unref(places->wides);
 }
 
 void
 bill_sum_counts(Comm *comm, const PriceBook *book, const ScanCounts *counts, const Meter *meter,
                 BillProof *proof)
 {
-    MeterCounts metered = meter_counts(meter);
+    Places places = places_new();
+    guint64 *const words[] = {
+        &proof->scan.read_count,          &proof->scan.distinct_count, &proof->scan.duplicate_count,
+        &proof->scan.conflict_count,      &proof->scan.identity_sum,   &proof->meter.billable_count,
+        &proof->meter.non_billable_count, &proof->meter.late_count,    &proof->meter.closed_count,
+        &proof->meter.other_count,        &proof->metered_hash,
+    };
+    guint sku_count = pricebook_sku_count(book);
 
-    proof->scan.read_count = sum_of(comm, counts->read_count);
-    proof->scan.distinct_count = sum_of(comm, counts->distinct_count);
-    proof->scan.duplicate_count = sum_of(comm, counts->duplicate_count);
-    proof->scan.conflict_count = sum_of(comm, counts->conflict_count);
-    proof->scan.identity_sum = sum_of(comm, counts->identity_sum);
-    proof->meter.billable_count = sum_of(comm, metered.billable_count);
-    proof->meter.non_billable_count = sum_of(comm, metered.non_billable_count);
-    proof->meter.late_count = sum_of(comm, metered.late_count);
-    proof->meter.closed_count = sum_of(comm, metered.closed_count);
-    proof->meter.other_count = sum_of(comm, metered.other_count);
-    for (guint i = 0; i < pricebook_sku_count(book); i++)
-        proof->metered[i] = wide_sum_of(comm, meter_totals(meter)[i]);
-    proof->metered_hash = sum_of(comm, meter_hash(meter));
+    proof->scan = *counts;
+    proof->meter = meter_counts(meter);
+    proof->metered_hash = meter_hash(meter);
+    memcpy(proof->metered, meter_totals(meter), sku_count * sizeof *proof->metered);
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        g_ptr_array_add(places.words, words[i]);
+    add_wides(&places, proof->metered, sku_count);
+    places_sum(&places, comm);
 }
 
 void
 bill_sum_totals(Comm *comm, const PriceBook *book, const BillTotals *totals, BillTotals *sum)
 {
-    sum->statement_count = sum_of(comm, totals->statement_count);
-    sum->hash = sum_of(comm, totals->hash);
-    sum->line_count = sum_of(comm, totals->line_count);
-    sum->lines_nano = wide_sum_of(comm, totals->lines_nano);
-    sum->payable_nano = wide_sum_of(comm, totals->payable_nano);
-    for (guint i = 0; i < pricebook_sku_count(book); i++) {
-        sum->sums[i] = wide_sum_of(comm, totals->sums[i]);
-        sum->tiers[i] = wide_sum_of(comm, totals->tiers[i]);
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(sum->class_nano); i++)
-        sum->class_nano[i] = wide_sum_of(comm, totals->class_nano[i]);
+    Places places = places_new();
+    guint sku_count = pricebook_sku_count(book);
+
+    *sum = *totals;
+    g_ptr_array_add(places.words, &sum->statement_count);
+    g_ptr_array_add(places.words, &sum->hash);
+    g_ptr_array_add(places.words, &sum->line_count);
+    add_wides(&places, &sum->lines_nano, 1);
+    add_wides(&places, &sum->payable_nano, 1);
+    add_wides(&places, sum->sums, sku_count);
+    add_wides(&places, sum->tiers, sku_count);
+    add_wides(&places, sum->class_nano, G_N_ELEMENTS(sum->class_nano));
+    places_sum(&places, comm);
 }
 
 /* What each rank tells of its share: its writers and its ops, in one item. */

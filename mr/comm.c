@@ -18,14 +18,23 @@ comm_under_launcher(void)
 }
 
 Comm *
-comm_open(GError **error)
+comm_alone(void)
 {
     Comm *comm = g_new0(Comm, 1);
 
     g_queue_init(&comm->to_self);
+    comm_solo_open(comm);
+    return comm;
+}
+
+Comm *
+comm_open(GError **error)
+{
     if (!comm_under_launcher())
-        comm_solo_open(comm);
-    else if (!comm_mpi_open(comm, error))
+        return comm_alone();
+    Comm *comm = g_new0(Comm, 1);
+    g_queue_init(&comm->to_self);
+    if (!comm_mpi_open(comm, error))
         g_clear_pointer(&comm, g_free);
     return comm;
 }
@@ -115,7 +124,14 @@ comm_max(Comm *comm, gint64 value)
 gint64
 comm_sum(Comm *comm, gint64 value)
 {
-    return comm->backend->sum(comm->state, value);
+    comm->backend->sum(comm->state, &value, 1);
+    return value;
+}
+
+void
+comm_sum_each(Comm *comm, gint64 *values, guint count)
+{
+    comm->backend->sum(comm->state, values, count);
 }
 
 void

@@ -25,6 +25,8 @@ gboolean comm_under_launcher(void);
 /* *Collective.* Joins the ranks, or begins alone when there is no launcher.
  * Returns: (transfer full), or NULL and MILLRACE_ERROR_UNAVAILABLE. */
 Comm *comm_open(GError **error);
+/* Begins alone, whatever started this process. Returns: (transfer full). */
+Comm *comm_alone(void);
 /* *Collective.* Every message sent must have been received. */
 void comm_close(Comm *comm);
 
@@ -50,6 +52,8 @@ gint64 comm_poll_interval_us(const Comm *comm);
 gint64 comm_max(Comm *comm, gint64 value);
 /* *Collective.* The sum of all ranks' values. */
 gint64 comm_sum(Comm *comm, gint64 value);
+/* *Collective.* The sums of count values, in their places, by one message. */
+void comm_sum_each(Comm *comm, gint64 *values, guint count);
 /* *Collective.* Rank 0's bytes, for every rank. On other ranks what bytes held is replaced. */
 void comm_broadcast(Comm *comm, GByteArray *bytes);
 

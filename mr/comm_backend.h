@@ -10,7 +10,7 @@ typedef struct {
     void (*send)(gpointer state, int to, int tag, GByteArray *bytes);
     gboolean (*receive)(gpointer state, CommMessage *message);
     gint64 (*max)(gpointer state, gint64 value);
-    gint64 (*sum)(gpointer state, gint64 value);
+    void (*sum)(gpointer state, gint64 *values, guint count);
     void (*broadcast)(gpointer state, GByteArray *bytes);
 } CommBackend;
 

@@ -21,9 +21,14 @@ solo_receive(gpointer state G_GNUC_UNUSED, CommMessage *message G_GNUC_UNUSED)
 }
 
 static gint64
-solo_alone(gpointer state G_GNUC_UNUSED, gint64 value)
+solo_max(gpointer state G_GNUC_UNUSED, gint64 value)
 {
     return value;
+}
+
+static void
+solo_sum(gpointer state G_GNUC_UNUSED, gint64 *values G_GNUC_UNUSED, guint count G_GNUC_UNUSED)
+{
 }
 
 static void
@@ -34,8 +39,8 @@ solo_broadcast(gpointer state G_GNUC_UNUSED, GByteArray *bytes G_GNUC_UNUSED)
 void
 comm_solo_open(Comm *comm)
 {
-    static const CommBackend backend = {solo_close, solo_send,  solo_receive,
-                                        solo_alone, solo_alone, solo_broadcast};
+    static const CommBackend backend = {solo_close, solo_send, solo_receive,
+                                        solo_max,   solo_sum,  solo_broadcast};
     comm->backend = &backend;
     comm->size = 1;
     comm->node_size = 1;

@@ -356,6 +356,12 @@ exchange(Reduce *reduce, gboolean failed, GError **error)
     return FALSE;
 }
 
+guint
+reduce_turn_of(const Reduce *reduce, const void *key, gsize group_size_bytes)
+{
+    return reduce_turn(key, group_size_bytes, comm_rank(reduce->comm), comm_size(reduce->comm));
+}
+
 gboolean
 reduce_shuffle(Reduce *reduce, gboolean failed, GError **error)
 {

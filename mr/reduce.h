@@ -63,6 +63,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reduce, reduce_free)
 gboolean reduce_add(Reduce *reduce, guint input, const void *key, gsize key_size_bytes,
                     gsize group_size_bytes, const gint64 *sums, GError **error);
 
+/* When the owner of a group is served: records that are added by ascending turn, and within one by
+ * ascending key, need not be looked up nor sorted. */
+guint reduce_turn_of(const Reduce *reduce, const void *key, gsize group_size_bytes);
+
 /* *Collective.* failed: this rank has met an error of its own and only wants the others to know.
  * Returns FALSE on every rank when any has failed: on that one with its error (or none, when it was
  * passed in), on the others with MILLRACE_ERROR_INTERRUPTED. */

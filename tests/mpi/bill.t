@@ -73,6 +73,14 @@ for count in 1 2 3 7; do
     diff -r expected "$run"
     ok $? 'the same bytes'
 done
+# How many ranges there are depends on the memory of a thread, which these ranks do not have alike.
+for count in 2 3; do
+    more=(--threads 4 --memory 32Mi --scratch "$scratch")
+    [ $count = 3 ] || more[1]=3
+    rated "$count ranks with threads of unequal number, little memory" ranks $count
+    diff -r expected "$run"
+    ok $? 'the same bytes'
+done
 is "$(find . -name '*.tmp')" '' 'nothing is left in any folder'
 more=()
 
