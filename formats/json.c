@@ -238,6 +238,19 @@ json_object_int(const JsonObject *object, const char *key, gint64 *value)
     return TRUE;
 }
 
+char *
+json_object_number(const JsonObject *object, const char *key)
+{
+    const json_t *member = json_object_get(object->json, key);
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (json_is_integer(member))
+        return g_strdup_printf("%" G_GINT64_FORMAT, (gint64)json_integer_value(member));
+    if (!json_is_real(member))
+        return NULL;
+    return g_strdup(g_ascii_formatd(text, sizeof text, "%.15g", json_real_value(member)));
+}
+
 gboolean
 json_object_bool(const JsonObject *object, const char *key, gboolean *value)
 {

@@ -33,6 +33,9 @@ void json_object_print_pretty(const JsonObject *object, GString *out);
 gboolean json_object_has(const JsonObject *object, const char *key);
 /* Returns TRUE and *value when key is an integer. */
 gboolean json_object_int(const JsonObject *object, const char *key, gint64 *value);
+/* Returns: (transfer full) a number as it would be typed, to 15 digits when it is no integer; NULL
+ * when key is none. */
+char *json_object_number(const JsonObject *object, const char *key);
 /* Returns TRUE and *value when key is true or false. */
 gboolean json_object_bool(const JsonObject *object, const char *key, gboolean *value);
 /* A nested object, borrowed until its parent is freed; release it with json_object_free() too. NULL

@@ -26,7 +26,7 @@ exits 0 'a good configuration' "$door" --check --state state --listen 127.0.0.1:
 like "$(cat stderr)" 'all is there' 'is found good'
 is "$(cat stdout)" '' 'with nothing on standard output'
 echo '{"state":"state","listen":"127.0.0.1:0","threads":2,"max-bytes":"8Mi","deadline":"10s",
-    "trust":["state/identity/publisher.pub"],"customer-share":40}' >good.json
+    "trust":["state/identity/publisher.pub"],"customer-share":40,"wait-max":0.5}' >good.json
 exits 0 'a good file' "$door" --check --config good.json
 
 # Options.
@@ -115,7 +115,7 @@ in_file 'an empty list' 'trust: expected a list' '{"trust":[]}'
 in_file 'a list of numbers' 'trust: expected a list' '{"trust":[1]}'
 in_file 'a number that is too large' 'threads=300: expected' '{"threads":300}'
 in_file 'a negative number' 'threads=-1: expected' '{"threads":-1}'
-in_file 'a fraction' 'threads: expected a number' '{"threads":1.5}'
+in_file 'a fraction' 'threads=1.5: expected a whole number' '{"threads":1.5}'
 in_file 'a truth' 'threads: expected a number' '{"threads":true}'
 in_file 'a member twice' '' '{"threads":1,"threads":2}'
 in_file 'what is no JSON' '' '{"threads":1'

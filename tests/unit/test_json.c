@@ -139,8 +139,8 @@ Test(json, what_is_written_reads_back)
 
 Test(json, a_member_is_what_its_type_says)
 {
-    g_autoptr(JsonObject) object =
-        parsed(" {\"s\":\"\\u00e9\",\"i\":7,\"d\":7.0,\"n\":null,\"o\":{\"k\":\"v\"},\"l\":[]} \n");
+    g_autoptr(JsonObject) object = parsed(" {\"s\":\"\\u00e9\",\"i\":7,\"d\":7.0,\"r\":1e-1,\"n\":"
+                                          "null,\"o\":{\"k\":\"v\"},\"l\":[]} \n");
     gboolean wrong = TRUE;
     gint64 number = -1;
     cr_expect_str_eq(json_object_string(object, "s", &wrong), "é");
@@ -156,6 +156,12 @@ Test(json, a_member_is_what_its_type_says)
     cr_expect_eq(number, -1);
     cr_expect(json_object_int(object, "i", &number));
     cr_expect_eq(number, 7);
+    g_autofree char *integer = json_object_number(object, "i");
+    g_autofree char *real = json_object_number(object, "r");
+    cr_expect_str_eq(integer, "7");
+    cr_expect_str_eq(real, "0.1");
+    cr_expect_null(json_object_number(object, "s"));
+    cr_expect_null(json_object_number(object, "absent"));
     cr_expect(json_object_has(object, "n"));
     cr_expect_not(json_object_has(object, "absent"));
     cr_expect_null(json_object_object(object, "l"));

@@ -112,15 +112,12 @@ read_member(DoorConfig *config, const ConfigOption *option, const JsonObject *ob
 {
     const char *text = json_object_string(object, option->name, NULL);
     g_autofree char *where = g_strdup_printf("%s: %s", typed.file, option->name);
-    char number[24];
-    gint64 value = 0;
+    g_autofree char *number = json_object_number(object, option->name);
 
     if (option->kind == CONFIG_LIST)
         return read_list(config, option, object, error);
-    if (!text && option->kind != CONFIG_TEXT && json_object_int(object, option->name, &value)) {
-        g_snprintf(number, sizeof(number), "%" G_GINT64_FORMAT, value);
+    if (!text && option->kind != CONFIG_TEXT)
         text = number;
-    }
     if (!text)
         return member_is_wrong(option->name, option, error);
     if (config_set(config, option, where, text, error))
