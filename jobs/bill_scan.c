@@ -7,8 +7,8 @@
 
 #include "formats/error.h"
 #include "jobs/bill_dedupe.h"
-#include "jobs/bill_ranges.h"
 #include "jobs/bill_rows.h"
+#include "mr/deal.h"
 
 enum {
     RANGE_BITS_MAX = 20,
@@ -23,7 +23,7 @@ typedef struct {
     gsize readers_bytes;
     guint range_bits;
     guint64 event_count; /* of all segments */
-    BillRanges *ranges;
+    Deal *ranges;
     gboolean failed; /* atomic */
     GMutex lock;
     GError *error; /* the first; under lock */
@@ -271,6 +271,12 @@ run_range(ScanThread *thread, guint64 range, GError **error)
     return end_range(thread, FALSE, error);
 }
 
+static gboolean
+is_stopped(const ScanConfig *config)
+{
+    return config->stop && g_atomic_int_get(config->stop);
+}
+
 /* A range, unless there is a reason not to. */
 static gboolean
 try_range(ScanThread *thread, guint64 range, GError **error)
@@ -279,7 +285,7 @@ try_range(ScanThread *thread, guint64 range, GError **error)
 
     if (g_atomic_int_get(&scan->failed))
         return TRUE;
-    if (scan->config->stop && g_atomic_int_get(scan->config->stop)) {
+    if (is_stopped(scan->config)) {
         g_set_error(error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED, "interrupted");
         return FALSE;
     }
@@ -291,15 +297,13 @@ run_ranges(ScanThread *thread)
 {
     Scan *scan = thread->scan;
     GError *error = NULL;
-    guint64 range = 0;
+    guint range = 0;
 
-    while (bill_ranges_take(scan->ranges, &range)) {
+    while (deal_take(scan->ranges, &range))
         if (!try_range(thread, range, &error)) {
             fail(scan, g_steal_pointer(&error));
-            bill_ranges_stop(scan->ranges);
+            deal_fail(scan->ranges);
         }
-        bill_ranges_done(scan->ranges);
-    }
     if (!g_atomic_int_get(&scan->failed) && !end_range(thread, TRUE, &error))
         fail(scan, error);
 }
@@ -353,14 +357,14 @@ run_threads(Scan *scan, ScanCounts *counts)
     g_autofree ScanThread *threads = g_new0(ScanThread, config->thread_count);
     g_autofree GThread **handles = g_new0(GThread *, config->thread_count);
 
-    scan->ranges = bill_ranges_new(config->comm, 1ULL << scan->range_bits, config->thread_count);
+    scan->ranges = deal_new(config->comm, 1U << scan->range_bits, config->thread_count);
     g_mutex_init(&scan->lock);
     for (guint i = 0; i < config->thread_count; i++) {
         threads[i].scan = scan;
         threads[i].number = i;
         handles[i] = g_thread_new("scan", thread_main, &threads[i]);
     }
-    gboolean whole = bill_ranges_run(scan->ranges);
+    gboolean whole = deal_run(scan->ranges);
     for (guint i = 0; i < config->thread_count; i++) {
         g_thread_join(handles[i]);
         counts->read_count += threads[i].counts.read_count;
@@ -370,7 +374,7 @@ run_threads(Scan *scan, ScanCounts *counts)
         counts->identity_sum += threads[i].counts.identity_sum;
     }
     g_mutex_clear(&scan->lock);
-    bill_ranges_free(scan->ranges);
+    deal_free(scan->ranges);
     return whole && !scan->error;
 }
 
@@ -399,7 +403,7 @@ scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer dat
     close_segments(&scan);
     if (!good && !scan.error)
         g_set_error_literal(&scan.error, MILLRACE_ERROR, MILLRACE_ERROR_INTERRUPTED,
-                            "another rank has failed");
+                            is_stopped(config) ? "interrupted" : "another rank has failed");
     if (!good)
         g_propagate_error(error, scan.error);
     return good;

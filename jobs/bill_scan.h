@@ -129,8 +129,9 @@ typedef struct {
 } ScanConfig;
 
 /* *Collective*, in the main thread; visits what this rank gets of the ranges. Returns FALSE on
- * every rank when one fails, and error: of a visitor, or MILLRACE_ERROR_CORRUPT, MILLRACE_ERROR_IO
- * for a segment; MILLRACE_ERROR_INTERRUPTED when stopped, or for another rank's. */
+ * every rank when a range fails on one, and error: of a visitor, or MILLRACE_ERROR_CORRUPT,
+ * MILLRACE_ERROR_IO for a segment; MILLRACE_ERROR_INTERRUPTED when stopped, or for another rank's.
+ */
 gboolean scan_segments(const ScanConfig *config, const ScanVisitor *visitor, gpointer data,
                        ScanCounts *counts, GError **error);
 
