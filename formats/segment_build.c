@@ -237,6 +237,7 @@ segment_builder_new(void)
 {
     SegmentBuilder *builder = g_new0(SegmentBuilder, 1);
 
+    segment_intern_draw();
     builder->chunks = g_ptr_array_new_with_free_func(segment_chunk_free);
     builder->time_max_us = -1;
     return builder;

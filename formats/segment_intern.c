@@ -9,6 +9,22 @@
 
 enum { SLOTS_MIN = 32, ENTRIES_MIN = 16, AHEAD = 8 };
 
+/* Until it is drawn, digits of the golden ratio and of the square root of 2. */
+guint64 segment_intern_secret[2] = {G_GUINT64_CONSTANT(0x9e3779b97f4a7c15),
+                                    G_GUINT64_CONSTANT(0x6a09e667f3bcc909)};
+
+void
+segment_intern_draw(void)
+{
+    static gsize drawn;
+
+    if (!g_once_init_enter(&drawn))
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS(segment_intern_secret); i++)
+        segment_intern_secret[i] = (guint64)g_random_int() << 32 | g_random_int();
+    g_once_init_leave(&drawn, 1);
+}
+
 void
 segment_intern_release(SegmentIntern *intern)
 {
@@ -101,8 +117,9 @@ segment_intern_search(SegmentIntern *intern, const SegmentInternKey *key, const 
 SegmentInternKey
 segment_intern_long_key(const char *text, guint32 size_bytes)
 {
-    SegmentInternKey key = {.size_bytes = size_bytes,
-                            .hash = (guint32)XXH3_64bits(text, size_bytes)};
+    SegmentInternKey key = {
+        .size_bytes = size_bytes,
+        .hash = (guint32)XXH3_64bits_withSeed(text, size_bytes, segment_intern_secret[0])};
 
     memcpy(&key.head, text, sizeof key.head);
     memcpy(&key.tail, text + size_bytes - sizeof key.tail, sizeof key.tail);

@@ -32,6 +32,12 @@ typedef struct {
     guint32 last; /* of long texts, the code found last */
 } SegmentIntern;
 
+/* What hashes are mixed with; only segment_intern_draw() sets it. */
+extern guint64 segment_intern_secret[2];
+/* Draws it, once a process, before the first key is made: whoever knew it could write a log of
+ * texts that all come to lie in one place. */
+void segment_intern_draw(void);
+
 void segment_intern_release(SegmentIntern *intern);
 gsize segment_intern_size(const SegmentIntern *intern);
 
@@ -60,10 +66,8 @@ segment_intern_load(const char *text)
 static inline SegmentInternKey
 segment_intern_words_key(guint64 head, guint64 tail, guint32 size_bytes)
 {
-    /* Any odd numbers will do whose bits look random; these are digits of the golden ratio and of
-     * the square root of 2. */
-    unsigned __int128 product = (unsigned __int128)(head ^ G_GUINT64_CONSTANT(0x9e3779b97f4a7c15)) *
-                                (tail ^ (G_GUINT64_CONSTANT(0x6a09e667f3bcc909) + size_bytes));
+    unsigned __int128 product = (unsigned __int128)(head ^ segment_intern_secret[0]) *
+                                (tail ^ (segment_intern_secret[1] + size_bytes));
     guint64 folded = (guint64)product ^ (guint64)(product >> 64);
     return (SegmentInternKey){head, tail, size_bytes, (guint32)(folded ^ folded >> 32)};
 }

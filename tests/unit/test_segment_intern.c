@@ -93,3 +93,20 @@ Test(segment_intern, united_tables_have_one_code_for_a_text)
     cr_expect_eq(all.count, 4);
     segment_intern_release(&all);
 }
+
+/* With a secret that is known, texts whose head is the secret would all have the hash 0. */
+Test(segment_intern, texts_made_to_collide_do_not)
+{
+    enum { TEXTS = 1000 };
+    guint64 known = segment_intern_secret[0];
+    guint32 words[4] = {(guint32)(known >> 32), 0, (guint32)known, 0};
+    guint same = 0;
+
+    for (guint32 drawn = 0; drawn < 2; drawn++) {
+        same = 0;
+        for (words[1] = 0; words[1] < TEXTS; words[1]++)
+            same += segment_intern_key((const char *)words, sizeof words).hash == 0;
+        cr_assert_eq(same, drawn ? 0 : TEXTS);
+        segment_intern_draw();
+    }
+}
