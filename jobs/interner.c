@@ -48,11 +48,22 @@ end(Interner *interner)
     g_ptr_array_unref(interner->chunks);
 }
 
+/* Drawn once a process: whoever knew it could make texts that all come to lie in one place. */
+static gsize seed;
+
+static guint32
+hash_of(const char *text, gsize size_bytes)
+{
+    return (guint32)fingerprint_seeded(text, size_bytes, seed);
+}
+
 Interner *
 interner_new(void)
 {
     Interner *interner = g_new0(Interner, 1);
 
+    if (g_once_init_enter(&seed))
+        g_once_init_leave(&seed, (gsize)g_random_int() << 32 | g_random_int() | 1);
     begin(interner);
     return interner;
 }
@@ -130,7 +141,7 @@ add(Interner *interner, const char *text, gsize size_bytes, guint32 hash)
 guint32
 interner_add(Interner *interner, const char *text, gsize size_bytes)
 {
-    return add(interner, text, size_bytes, (guint32)fingerprint_line(text, size_bytes));
+    return add(interner, text, size_bytes, hash_of(text, size_bytes));
 }
 
 /* The slot where the lookup begins. */
@@ -151,7 +162,7 @@ interner_add_all(Interner *interner, const char *const *texts, const guint32 *si
     guint32 *hashes = interner->hashes;
     for (guint32 i = 0; i < count + AHEAD_SLOT; i++) {
         if (i < count) {
-            hashes[i] = (guint32)fingerprint_line(texts[i], size_bytes[i]);
+            hashes[i] = hash_of(texts[i], size_bytes[i]);
             __builtin_prefetch(&interner->slots[hashes[i] & interner->slot_mask]);
         }
         guint32 k = i - (AHEAD_SLOT - AHEAD_ENTRY); /* wraps to what is no index */
