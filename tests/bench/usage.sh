@@ -135,6 +135,16 @@ ranks() {
         --threads "$1" --store "$dir/big" --prices "$dir/prices.json" --period 2026-11 \
         -o "$dir/bills"
 }
+# apart: two runs of one thread beside each other that share nothing, which is what the cores give
+apart() {
+    rm -rf "$dir"/bills*
+    # shellcheck disable=SC2016 # $0 and $1 are the inner shell's
+    timed apart bash -c 'for n in 1 2; do
+            "$0" run --threads 1 --store "$1/big" --prices "$1/prices.json" --period 2026-11 \
+                -o "$1/bills-$n" &
+        done
+        wait -n && wait -n' "$BUILD/millrace-bill" "$dir"
+}
 
 echo
 need $((BIG_EVENTS * 6 / 5000000))
@@ -160,5 +170,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
         ranks "$n"
         echo "$round ranks_$n $BIG_EVENTS $took"
     done
+    apart
+    echo "$round apart $((2 * BIG_EVENTS)) $took"
 done > "$dir/times"
-table 'Ranks of one thread each' ranks_1 ranks_2
+table 'Ranks of one thread each; two runs beside each other' ranks_1 ranks_2 apart
