@@ -172,7 +172,7 @@ is "$(jq -r 'select(.route == "resize" and .status == 200) | [.customer, .key, .
     "acme $id POST served $(stat -c %s photo.jpg) true" 'a line says all of a request'
 is "$(grep -c -e "$key" -e "${key#mr_}" first.access first.log)" 'first.access:0
 first.log:0' 'no key is in a log'
-is "$(grep -rlF "${key#mr_}" state)" '' 'nor anywhere in the state'
+is "$(grep -rlF -e "${key#mr_}" state)" '' 'nor anywhere in the state'
 is "$(url=$peer_url call GET /v1/key)" 200 'the door that had its keys from it serves on'
 stop_door "$peer_pid"
 is "$(find state/usage -name '*.open.*')" '' 'the usage log is closed'

@@ -45,8 +45,15 @@ for route in none key resize health; do
         "offered = served + refused + failed: $route"
     is "$(sum requests_in_hand $route)" 0 "and none is left in hand: $route"
 done
-is "$(wc -l <first.access)" "$(awk '/^millrace_door_requests_offered_total/ { n += $2 }
-    END { print n }' metrics)" 'each has its line in the access log'
+offered=$(awk '/^millrace_door_requests_offered_total/ { n += $2 } END { print n }' metrics)
+# Lines are gathered for a tenth of a second before they are written.
+# shellcheck disable=SC2317 # poll calls it
+all_logged()
+{
+    [ "$(wc -l <first.access)" -ge "$offered" ]
+}
+poll 10 all_logged
+is "$(wc -l <first.access)" "$offered" 'each has its line in the access log'
 jq -e . first.access >/dev/null
 ok $? 'which is JSON whatever was sent'
 stop_door "$door_pid"
